@@ -1,0 +1,30 @@
+# Everything that a developer types. `make demo` and `make test` set up by themselves and are safe to repeat.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint format
+
+# torch comes first and exactly: an open range pulls the newest one with gigabytes of CUDA.
+.venv/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "mobisdk needs Python 3.11, 3.12 or 3.13; name one with: make PYTHON=python3.11 ..." >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: .venv/.ready
+	$(BIN)/mobisdk quickstart
+
+test: .venv/.ready
+	$(BIN)/pytest --numprocesses 2
+
+lint: .venv/.ready
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.ready
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
