@@ -1,14 +1,14 @@
 """Every error that mobisdk raises on purpose.
 
-    MobiError
-    ├── ConfigError         a setting is wrong: a spec, an option, a combination
-    ├── UnsupportedError    the request is understood, and cannot be met here
-    ├── DataError           images, labels, checkpoints or logs are not what they should be
-    ├── BundleError         a bundle is damaged, tampered with, or cannot be written
-    ├── ConversionError     a toolchain refused the network
-    ├── ParityError         the artefact disagrees with the network it was made from
-    ├── DeviceError         a phone or an emulator cannot be reached or refused
-    └── ServerError         the lab server cannot start, answer or store
+MobiError
+├── ConfigError         a setting is wrong: a spec, an option, a combination
+├── UnsupportedError    the request is understood, and cannot be met here
+├── DataError           images, labels, checkpoints or logs are not what they should be
+├── BundleError         a bundle is damaged, tampered with, or cannot be written
+├── ConversionError     a toolchain refused the network
+├── ParityError         the artefact disagrees with the network it was made from
+├── DeviceError         a phone or an emulator cannot be reached or refused
+└── ServerError         the lab server cannot start, answer or store
 """
 
 _LONGEST_VALUE = 200
@@ -18,7 +18,9 @@ _ABSENT = object()
 class MobiError(Exception):
     """One sentence that a person can act on: what is wrong, the value received, what is allowed, the next step."""
 
-    def __init__(self, what: str, *, got: object = _ABSENT, allowed: str | None = None, hint: str | None = None) -> None:
+    def __init__(
+        self, what: str, *, got: object = _ABSENT, allowed: str | None = None, hint: str | None = None
+    ) -> None:
         self.what = what
         self.got = None if got is _ABSENT else got
         self.allowed = allowed

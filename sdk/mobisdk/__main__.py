@@ -1,0 +1,5 @@
+"""`python -m mobisdk` is the `mobisdk` program."""
+
+from mobisdk.cli import main
+
+main()

@@ -1,0 +1,5 @@
+"""`mobisdk analyze`."""
+
+
+def analyze() -> None:
+    """Percentiles with confidence intervals from latency logs."""

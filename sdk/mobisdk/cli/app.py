@@ -1,0 +1,78 @@
+"""The `mobisdk` program: its commands, and how errors and signals become one line and an exit status."""
+
+import signal
+import sys
+import traceback
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+import mobisdk
+from mobisdk.cli import analyze
+from mobisdk.errors import MobiError
+
+_DEBUG = "--debug"
+
+
+class _Program(TyperGroup):
+    """Turns what a command raises into one line on stderr and an exit status."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command: a MobiError or a refusal of the operating system exits with 1, Ctrl-C with 130."""
+        try:
+            return super().invoke(ctx)
+        except MobiError as error:
+            _fail(f"Error: {error}", ctx)
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            _fail(f"Error: {error.strerror or error}: {error.filename or 'no file is named'}", ctx)
+        except KeyboardInterrupt:
+            _fail("Stopped; nothing was left half-written.", ctx, status=130)
+
+
+def _fail(sentence: str, ctx: Any, status: int = 1) -> NoReturn:
+    if ctx.obj and status == 1:
+        traceback.print_exc()
+    print(sentence, file=sys.stderr)
+    raise typer.Exit(status)
+
+
+app = typer.Typer(
+    name="mobisdk",
+    cls=_Program,
+    help="Pick, train, shrink, ship and measure the smallest vision network that meets a phone's budget.",
+    epilog="Start with `mobisdk quickstart`: the whole loop on this computer, in about a minute.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # plain help starts three times as fast
+    pretty_exceptions_enable=False,
+)
+app.command("analyze")(analyze.analyze)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"mobisdk {mobisdk.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    ctx: typer.Context,
+    debug: Annotated[bool, typer.Option(_DEBUG, help="Show the trace of an error; also after a command.")] = False,
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", help="Print the version and stop.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    ctx.obj = debug
+
+
+def main() -> None:
+    """Run the program. `--debug` is taken anywhere on the line; SIGTERM unwinds, so that partial files are removed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    arguments = sys.argv[1:]
+    if _DEBUG in arguments:
+        arguments = [_DEBUG, *(argument for argument in arguments if argument != _DEBUG)]
+    app(arguments, prog_name="mobisdk")

@@ -1,0 +1,55 @@
+"""What every command shares: results go to stdout, progress and prose to stderr."""
+
+import json
+import sys
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on stdout.")]
+
+
+def print_json(document: Any) -> None:
+    """Print the one document that a command answers with."""
+    print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def say(sentence: str) -> None:
+    """Tell the person something that is not the result."""
+    print(sentence, file=sys.stderr)
+
+
+@cache
+def stdout() -> "Console":
+    """The console for tables, which are results."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+@cache
+def stderr() -> "Console":
+    """The console for progress."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def progress() -> "Progress":
+    """A progress bar with what is done, the share, and the time left; it vanishes when done."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=stderr(),
+        transient=True,
+    )
