@@ -1,1 +1,144 @@
-"""cost."""
+"""What a network costs before anybody runs it: parameters, multiply-adds and bytes, in all and per layer."""
+
+import dataclasses
+import math
+from collections import defaultdict
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from mobisdk.errors import ConfigError, UnsupportedError
+from mobisdk.models.evaluation_mode import evaluation_mode
+from mobisdk.models.registry import create_model
+from mobisdk.specs import ModelSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerCost:
+    """One layer that has parameters."""
+
+    name: str
+    """As in `model.named_modules()`."""
+    kind: str
+    """conv1x1, depthwise, conv, dense or norm."""
+    output_shape: tuple[int, ...]
+    """(N,C,H,W) or (N,C); empty where the forward pass does not reach the layer."""
+    params: int
+    weights: int
+    """Parameters that take part in multiply-adds: neither biases nor norms."""
+    macs: int
+    size_bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """A network's cost, and its layers' in the order in which they are registered.
+
+    `macs` counts convolutions and dense layers, as the papers do. `size_bytes` is the parameters' in the module's own
+    types; running statistics are not counted, since conversion folds them into the convolutions.
+    """
+
+    params: int
+    macs: int
+    size_bytes: int
+    layers: tuple[LayerCost, ...]
+
+
+def count_spec_cost(spec: ModelSpec) -> Cost:
+    """Cost of one image through the network of `spec`; nothing is allocated.
+
+    Raises:
+        ConfigError: the architecture is unknown, or α leaves a layer without a channel.
+    """
+    with torch.device("meta"):
+        model = create_model(spec)
+    return count_cost(model, (1, 3, spec.resolution, spec.resolution))
+
+
+def count_cost(model: nn.Module, input_shape: tuple[int, ...]) -> Cost:
+    """Cost of one pass of `input_shape` through any network, on any device; nothing is allocated or changed.
+
+    Raises:
+        ConfigError: the network does not take this shape.
+        UnsupportedError: a layer has parameters, and how many multiply-adds it makes is not known.
+    """
+    layers = {name: module for name, module in model.named_modules() if _own_parameters(module)}
+    kinds = {name: _kind(name, module) for name, module in layers.items()}
+    outputs: dict[nn.Module, list[tuple[int, ...]]] = defaultdict(list)
+
+    def note_output(module: nn.Module, _: object, output: Tensor) -> None:
+        outputs[module].append(tuple(output.shape))
+
+    hooks = [module.register_forward_hook(note_output) for module in layers.values()]
+    try:
+        _run_on_meta(model, input_shape)
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+    counted: set[nn.Parameter] = set()
+    costs = []
+    for name, module in layers.items():
+        parameters = [parameter for parameter in _own_parameters(module) if parameter not in counted]
+        counted.update(parameters)  # a tied parameter costs once
+        costs.append(_layer_cost(name, kinds[name], module, parameters, outputs[module]))
+    return Cost(
+        params=sum(cost.params for cost in costs),
+        macs=sum(cost.macs for cost in costs),
+        size_bytes=sum(cost.size_bytes for cost in costs),
+        layers=tuple(costs),
+    )
+
+
+def _own_parameters(module: nn.Module) -> list[nn.Parameter]:
+    return list(module.parameters(recurse=False))
+
+
+def _kind(name: str, module: nn.Module) -> str:
+    match module:
+        case nn.Conv1d() | nn.Conv2d() | nn.Conv3d():
+            if module.groups == module.in_channels > 1:
+                return "depthwise"
+            return "conv1x1" if set(module.kernel_size) == {1} else "conv"
+        case nn.Linear():
+            return "dense"
+        case nn.modules.batchnorm._NormBase() | nn.GroupNorm() | nn.LayerNorm():
+            return "norm"
+    raise UnsupportedError(
+        "the multiply-adds of a layer are not known",
+        got=f"{type(module).__name__} at {name or 'the top'}",
+        allowed="convolutions, linear layers and norms",
+    )
+
+
+def _run_on_meta(model: nn.Module, input_shape: tuple[int, ...]) -> None:
+    """Run shapes without values: parameters are replaced for the length of the call, wherever they live."""
+    state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    on_meta = {name: tensor.detach().to("meta") for name, tensor in state.items()}
+    dtype = next((tensor.dtype for tensor in on_meta.values() if tensor.is_floating_point()), torch.float32)
+    try:
+        with evaluation_mode(model), torch.no_grad():
+            functional_call(model, on_meta, (torch.empty(input_shape, dtype=dtype, device="meta"),))
+    except RuntimeError as error:
+        raise ConfigError("the network does not take an input of this shape", got=input_shape) from error
+
+
+def _layer_cost(
+    name: str, kind: str, module: nn.Module, parameters: list[nn.Parameter], outputs: list[tuple[int, ...]]
+) -> LayerCost:
+    macs_per_output = 0
+    weights = 0
+    if kind != "norm":
+        weight = module.get_parameter("weight")  # (out, in / groups, *kernel) or (out, in)
+        macs_per_output = math.prod(weight.shape[1:])
+        weights = sum(parameter.numel() for parameter in parameters if parameter is weight)
+    return LayerCost(
+        name=name,
+        kind=kind,
+        output_shape=outputs[-1] if outputs else (),
+        params=sum(parameter.numel() for parameter in parameters),
+        weights=weights,
+        macs=sum(math.prod(shape) for shape in outputs) * macs_per_output,
+        size_bytes=sum(parameter.numel() * parameter.element_size() for parameter in parameters),
+    )

@@ -1,0 +1,26 @@
+"""The weights that training starts from."""
+
+import math
+
+import torch
+from torch import nn
+
+
+@torch.no_grad()
+def initialize_(model: nn.Module) -> None:
+    """Draw convolutions after Kaiming (fan out) and the classifier after LeCun, from torch's generator.
+
+    The fan counts what a filter really reaches: a depthwise one feeds k² outputs, not k² times the channels.
+
+    Source: He et al. 2015 (arXiv:1502.01852), section 2.2, the backward case.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            fan_out = module.out_channels * math.prod(module.kernel_size) // module.groups
+            module.weight.normal_(0.0, math.sqrt(2.0 / fan_out))
+        elif isinstance(module, nn.Linear):
+            module.weight.normal_(0.0, math.sqrt(1.0 / module.in_features))
+        else:
+            continue
+        if module.bias is not None:
+            module.bias.zero_()

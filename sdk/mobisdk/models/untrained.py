@@ -1,0 +1,60 @@
+"""Networks that nobody has trained: latency does not depend on weights, so a phone can measure them first."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from mobisdk.errors import DataError
+from mobisdk.models.evaluation_mode import evaluation_mode
+from mobisdk.models.registry import create_model
+from mobisdk.specs import ModelSpec
+
+_LARGEST_BATCH = 32
+
+
+def create_untrained_model(spec: ModelSpec, *, seed: int) -> nn.Module:
+    """Build the network with the weights that belong to `seed`, in evaluation mode.
+
+    torch's generators are left as they were.
+
+    Raises:
+        ConfigError: the architecture is unknown, or α leaves a layer without a channel.
+    """
+    with torch.random.fork_rng(devices=()):
+        # Not torch.manual_seed: that would also seed accelerators, whose state is not saved here.
+        torch.default_generator.manual_seed(seed)
+        return create_model(spec).eval()
+
+
+@torch.no_grad()
+def estimate_batch_norm_(model: nn.Module, images: Tensor) -> None:
+    """Replace the statistics of every batch norm by those of normalized `images`, (N,3,H,W) float with N ≥ 2.
+
+    A random network that keeps the statistics it was born with answers every image alike.
+
+    Raises:
+        DataError: the images are not such a tensor, or are not finite.
+    """
+    if images.dim() != 4 or images.shape[0] < 2 or not images.is_floating_point():
+        raise DataError(
+            "batch-norm statistics need normalized images",
+            got=f"{images.dtype} of shape {tuple(images.shape)}",
+            allowed="(N,3,H,W) float, N ≥ 2",
+        )
+    if not images.isfinite().all():
+        raise DataError("batch-norm statistics need images without NaN or infinity")
+    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    with evaluation_mode(model):  # dropout stays off
+        try:
+            for norm in norms:
+                norm.reset_running_stats()
+                norm.momentum = None  # a cumulative average: every batch counts the same
+                norm.train()
+            # Batches of nearly equal size: a last one of a single image would have no variance.
+            for batch in images.tensor_split(math.ceil(len(images) / _LARGEST_BATCH)):
+                model(batch)
+        finally:
+            for norm, momentum in zip(norms, momenta, strict=True):
+                norm.momentum = momentum
