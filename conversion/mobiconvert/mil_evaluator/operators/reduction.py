@@ -1,0 +1,72 @@
+"""Operations that sum up dimensions, and the normalizations that rest on them."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def batch_norm(
+    x: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+    gamma: Tensor | None = None,
+    beta: Tensor | None = None,
+    epsilon: float = 1e-5,
+) -> Tensor:
+    """Gamma · (x − mean) / √(variance + ε) + beta, a channel of (N,C,*D) each."""
+    return F.batch_norm(x, mean, variance, gamma, beta, training=False, eps=epsilon)
+
+
+def layer_norm(
+    x: Tensor,
+    axes: tuple[int, ...] | None = None,
+    gamma: Tensor | None = None,
+    beta: Tensor | None = None,
+    epsilon: float = 1e-5,
+) -> Tensor:
+    """X normalized over `axes` (all of them by default), then scaled and shifted."""
+    over = sorted(axis % x.dim() for axis in (axes if axes is not None else range(x.dim())))
+    variance, mean = torch.var_mean(x, over, correction=0, keepdim=True)
+    normal = (x - mean) * torch.rsqrt(variance + epsilon)
+    shape = [size if axis in over else 1 for axis, size in enumerate(x.shape)]
+    if gamma is not None:
+        normal = normal * gamma.reshape(shape)
+    return normal if beta is None else normal + beta.reshape(shape)
+
+
+def reduce_argmax(x: Tensor, axis: int = -1, keep_dims: bool = False) -> Tensor:
+    """Place of the largest value along `axis`."""
+    return x.argmax(axis, keep_dims)
+
+
+def reduce_argmin(x: Tensor, axis: int = -1, keep_dims: bool = False) -> Tensor:
+    """Place of the smallest value along `axis`."""
+    return x.argmin(axis, keep_dims)
+
+
+def _over_axes(function: Callable[[Tensor, list[int], bool], Tensor]) -> Callable[..., Tensor]:
+    def operator(x: Tensor, axes: tuple[int, ...] | None = None, keep_dims: bool = False) -> Tensor:
+        return function(x, list(axes) if axes is not None else list(range(x.dim())), keep_dims)
+
+    return operator
+
+
+_REDUCTIONS: dict[str, Callable[[Tensor, list[int], bool], Tensor]] = {
+    "reduce_l1_norm": lambda x, axes, keep: x.abs().sum(axes, keep),
+    "reduce_l2_norm": lambda x, axes, keep: x.square().sum(axes, keep).sqrt(),
+    "reduce_max": lambda x, axes, keep: x.amax(axes, keep),
+    "reduce_mean": lambda x, axes, keep: x.mean(axes, keep),
+    "reduce_min": lambda x, axes, keep: x.amin(axes, keep),
+    "reduce_sum": lambda x, axes, keep: x.sum(axes, keep),
+    "reduce_sum_square": lambda x, axes, keep: x.square().sum(axes, keep),
+}
+
+OPERATORS: dict[str, Callable[..., Tensor]] = {
+    **{name: _over_axes(function) for name, function in _REDUCTIONS.items()},
+    "batch_norm": batch_norm,
+    "layer_norm": layer_norm,
+    "reduce_argmax": reduce_argmax,
+    "reduce_argmin": reduce_argmin,
+}
