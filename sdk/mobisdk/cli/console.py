@@ -1,6 +1,7 @@
 """What every command shares: results go to stdout, progress and prose to stderr."""
 
 import json
+import os
 import sys
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,10 +35,13 @@ def stdout() -> "Console":
 
 @cache
 def stderr() -> "Console":
-    """The console for progress."""
+    """The console for progress.
+
+    It has a descriptor of its own: while a toolchain's chatter on stderr is silenced, the bar goes on moving.
+    """
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False)
+    return Console(file=os.fdopen(os.dup(sys.__stderr__.fileno()), "w") if sys.__stderr__ else None, highlight=False)
 
 
 def progress() -> "Progress":

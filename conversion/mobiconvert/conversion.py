@@ -1,0 +1,220 @@
+"""`convert`: any torch module in, a complete bundle out."""
+
+import contextlib
+import dataclasses
+import datetime
+import hashlib
+import math
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+
+import mobisdk
+from mobiconvert.classifiers import open_classifier
+from mobiconvert.deployment import DeployedNetwork, compute_logits
+from mobiconvert.lowered import Lowered
+from mobiconvert.parity import measure_parity
+from mobiconvert.recipes import Recipe
+from mobisdk.bundle import Bundle, compute_variant_id, write_bundle
+from mobisdk.bundle.bundle import LABELS_NAME
+from mobisdk.cost import count_cost
+from mobisdk.data.photographs import image_set_sha256, load_photographs, photograph_crops
+from mobisdk.errors import ConfigError, ConversionError, MobiError, ParityError
+from mobisdk.files import PARTIAL_MARK
+from mobisdk.models.checkpoint import weights_sha256
+from mobisdk.preprocess import preprocess
+from mobisdk.specs import InputSpec, ModelSpec
+
+PARITY_IMAGES = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightsOrigin:
+    """Where a network's weights come from, in words for a person."""
+
+    source: Literal["random", "checkpoint", "hub"]
+    detail: str
+
+
+def convert(
+    model: nn.Module,
+    spec: InputSpec,
+    recipe: Recipe,
+    out_dir: Path,
+    *,
+    weights: WeightsOrigin,
+    model_spec: ModelSpec | None = None,
+    labels: Sequence[str] | None = None,
+    compression: Sequence[Mapping[str, Any]] = (),
+) -> Bundle:
+    """Lower `model`, prove that the artefact agrees with it on photographs, and write the bundle to `out_dir`.
+
+    `model` takes normalized (N,3,H,W) float32 and gives logits (N, classes); `spec` says how a photograph becomes that.
+    A bundle that is there already, whole and the same, is kept.
+
+    Raises:
+        ConfigError: the labels do not fit the classes, or `model` does not give logits.
+        ConversionError: torch or the backend refuses the module.
+        ParityError: the artefact's logits are further from the network's than the recipe promises.
+        BundleError: another or a damaged bundle stands in the way.
+        OSError: `out_dir` cannot be written or the disk is full. Nothing is left half-written in any case.
+    """
+    shape = (1, 3, spec.crop, spec.crop)
+    deployed = DeployedNetwork(model, spec).eval()
+    golden = load_photographs()[0]
+    golden_input = preprocess(golden.pixels, spec)
+    images = np.concatenate([golden_input[None], photograph_crops(PARITY_IMAGES, spec)])
+    with _toolchain_errors("torch cannot run this module in float64"):
+        reference = compute_logits(deployed, images)
+    labels = _check_labels(labels, reference)
+    cost = count_cost(model, (3, spec.crop, spec.crop))
+    with _toolchain_errors("torch.export cannot trace this module"):
+        program = torch.export.export(deployed, (torch.rand(shape),))
+
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out_dir, prefix=f"{PARTIAL_MARK}-") as name:
+        folder = Path(name)
+        lowered = _lower(program, recipe, cost.macs, folder)
+        actual = _run_artefact(folder, recipe, lowered, images)
+        parity = measure_parity(reference[1:], actual[1:])
+        if not parity.relative_error <= recipe.error:
+            raise ParityError(
+                f"{recipe.name} is too far from the network: relative error of its logits on {parity.images} photographs",
+                got=float(f"{parity.relative_error:.3g}"),
+                allowed=f"at most {recipe.error:g}",
+                hint="A network that is this sensitive to rounding needs a float32 recipe",
+            )
+        _write_golden(folder, golden.pixels, golden_input, reference[0], labels)
+        versions = {"torch": torch.__version__.split("+")[0], **lowered.tool_versions}
+        manifest = {
+            "created_at": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "sdk_version": mobisdk.__version__,
+            "tool_versions": versions,
+            "variant_id": compute_variant_id(
+                model_spec or {"graph": _describe_graph(program)},
+                [dict(step) for step in compression],
+                recipe.name,
+                {tool: version for tool, version in versions.items() if version},
+            ),
+            "model": {
+                "spec": dataclasses.asdict(model_spec) if model_spec else None,
+                "arch": model_spec.arch if model_spec else None,
+                "alpha": model_spec.alpha if model_spec else None,
+                "resolution": model_spec.resolution if model_spec else None,
+                "num_classes": len(labels),
+                "params": cost.params,
+                "macs": cost.macs,
+                "weights": {**dataclasses.asdict(weights), "sha256": weights_sha256(model.state_dict())},
+                "compression": [dict(step) for step in compression],
+            },
+            "target": dataclasses.asdict(recipe.target),
+            "input": {**lowered.input, "preprocess": _describe_preprocessing(spec)},
+            "output": dict(lowered.output),
+            "delegation": dataclasses.asdict(lowered.delegation),
+            "parity": {
+                "images": parity.images,
+                "image_set_sha256": image_set_sha256(images[1:]),
+                "top1_agreement": parity.top1_agreement,
+                "max_abs_error": parity.max_abs_error,
+                "sqnr_db": parity.sqnr_db,
+                "tolerance": recipe.error * float(np.abs(reference[1:]).max()),
+            },
+            "golden": {
+                "image": "golden_image.png",
+                "input": "golden_input.u8",
+                "output": "golden_output.f32",
+                "tolerance": _golden_tolerance(reference[0], actual[0], recipe),
+            },
+        }
+        return write_bundle(folder, manifest, out_dir)
+
+
+def _lower(program: torch.export.ExportedProgram, recipe: Recipe, macs: int, folder: Path) -> Lowered:
+    with _toolchain_errors(f"{recipe.name}: the backend cannot lower this module"):
+        if recipe.runtime == "coreml":
+            from mobiconvert.coreml import lowering as coreml
+
+            return coreml.lower(program, recipe, macs, folder)
+        from mobiconvert.executorch import lowering as executorch
+
+        return executorch.lower(program, recipe, folder)
+
+
+def _run_artefact(folder: Path, recipe: Recipe, lowered: Lowered, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    classifier = open_classifier(folder, recipe.runtime, lowered.input, lowered.output)
+    classifier.load()
+    try:
+        return np.stack([classifier.forward(classifier.prepare(image)) for image in images])
+    finally:
+        classifier.close()
+
+
+def _check_labels(labels: Sequence[str] | None, logits: NDArray[np.float64]) -> Sequence[str]:
+    if logits.ndim != 2 or not np.isfinite(logits).all():
+        raise ConfigError("the module must give finite logits of shape (N, classes)", got=f"shape {logits.shape}")
+    classes = logits.shape[1]
+    labels = [str(number) for number in range(classes)] if labels is None else labels
+    if len(labels) != classes or any("\n" in label or not label for label in labels):
+        raise ConfigError(f"there must be {classes} labels, each one line", got=len(labels))
+    return labels
+
+
+def _write_golden(
+    folder: Path,
+    pixels: NDArray[np.uint8],
+    golden_input: NDArray[np.uint8],
+    logits: NDArray[np.float64],
+    labels: Sequence[str],
+) -> None:
+    Image.fromarray(pixels).save(folder / "golden_image.png", optimize=True)
+    (folder / "golden_input.u8").write_bytes(golden_input.tobytes())
+    (folder / "golden_output.f32").write_bytes(logits.astype("<f4").tobytes())
+    (folder / LABELS_NAME).write_text("".join(f"{label}\n" for label in labels), encoding="utf-8", newline="\n")
+
+
+def _golden_tolerance(reference: NDArray[np.float64], actual: NDArray[np.float32], recipe: Recipe) -> float:
+    """Twice the error of the artefact here, and what another phone's rounding may add; rounded up to two digits.
+
+    Rounding keeps the last bits of one host's arithmetic out of bundle_id.
+    """
+    error = float(np.abs(actual - reference).max())
+    bound = 2 * error + recipe.golden_margin * float(np.abs(reference).max())
+    unit = 10.0 ** (math.floor(math.log10(bound)) - 1)
+    return float(f"{math.ceil(bound / unit) * unit:.2g}")
+
+
+def _describe_preprocessing(spec: InputSpec) -> dict[str, Any]:
+    return {
+        "resize": spec.resize,
+        "crop": spec.crop,
+        "interpolation": "bilinear",
+        "scale": 1 / 255,
+        "mean": list(spec.mean),
+        "std": list(spec.std),
+        "baked_in": True,
+    }
+
+
+def _describe_graph(program: torch.export.ExportedProgram) -> str:
+    """Hash the graph and the shapes of its parameters, not their values."""
+    shapes = {name: list(value.shape) for name, value in program.state_dict.items()}
+    return hashlib.sha256(f"{program.graph_module.code}\n{shapes}".encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def _toolchain_errors(what: str) -> Iterator[None]:
+    """Wrap whatever a toolchain raises: torch, ExecuTorch and coremltools have no error class of their own."""
+    try:
+        yield
+    except (MobiError, OSError):
+        raise
+    except Exception as exc:
+        first_line = str(exc).strip().split("\n")[0][:300]
+        raise ConversionError(f"{what}: {type(exc).__name__}: {first_line}", hint="--debug shows the trace") from exc

@@ -1,0 +1,1 @@
+"""The only room, beside the MIL evaluator, that imports coremltools: `lowering` writes an .mlpackage."""

@@ -1,0 +1,93 @@
+"""Lowers a network to an .mlpackage for Core ML, the same bytes every time."""
+
+import importlib.metadata
+import json
+import uuid
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mobiconvert.lowered import Delegation, Lowered
+from mobiconvert.quiet import quiet_imports
+from mobiconvert.recipes import Recipe
+
+with quiet_imports():
+    import coremltools as ct
+    from coremltools.proto import Model_pb2
+
+PACKAGE_NAME = "model.mlpackage"
+INPUT_NAME = "image"
+OUTPUT_NAME = "logits"
+_OPSETS = {"16.0": ct.target.iOS16}
+_PRECISIONS = {"fp32": ct.precision.FLOAT32, "fp16": ct.precision.FLOAT16}
+_CHANGES_DAILY = "com.github.apple.coremltools.conversion_date"
+
+
+def lower(program: torch.export.ExportedProgram, recipe: Recipe, macs: int, folder: Path) -> Lowered:
+    """Write `folder`/model.mlpackage: an RGB image input, one float32 output of logits.
+
+    All of it is Core ML's to place, so all `macs` count as delegated.
+    """
+    image = program.graph_signature.user_inputs[0]
+    shapes = {node.name: list(node.meta["val"].shape) for node in program.graph.nodes if "val" in node.meta}
+    with quiet_imports():
+        model = ct.convert(
+            program.run_decompositions({}),
+            inputs=[
+                ct.ImageType(name=INPUT_NAME, shape=shapes[str(image)], scale=1 / 255, color_layout=ct.colorlayout.RGB)
+            ],
+            outputs=[ct.TensorType(name=OUTPUT_NAME, dtype=np.float32)],
+            compute_precision=_PRECISIONS[recipe.precision],
+            minimum_deployment_target=_OPSETS[recipe.min_os],
+            skip_model_load=True,
+        )
+        model.save(str(folder / PACKAGE_NAME))
+        operators = _count_operators(model.get_spec())
+    _make_reproducible(folder / PACKAGE_NAME)
+    return Lowered(
+        delegation=Delegation(sum(operators.values()), sum(operators.values()), macs, ()),
+        input={
+            "name": INPUT_NAME,
+            "kind": "image",
+            "shape": shapes[str(image)],
+            "dtype": "uint8",
+            "color": "RGB",
+        },
+        output={
+            "name": OUTPUT_NAME,
+            "shape": shapes[str(program.graph_signature.user_outputs[0])],
+            "dtype": "float32",
+            "activation": "logits",
+        },
+        tool_versions={"executorch": None, "coremltools": importlib.metadata.version("coremltools")},
+    )
+
+
+def _count_operators(spec: Any) -> Counter[str]:
+    """Operations that do work at run time: constants do none."""
+    return Counter(
+        operation.type
+        for function in spec.mlProgram.functions.values()
+        for block in function.block_specializations.values()
+        for operation in block.operations
+        if operation.type != "const" and not operation.type.startswith("constexpr_")
+    )
+
+
+def _make_reproducible(package: Path) -> None:
+    """Replace what differs between two saves of one model: the date, the order of maps, and random identifiers."""
+    manifest_path = package / "Manifest.json"
+    manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+    entries, root = manifest["itemInfoEntries"], manifest["rootModelIdentifier"]
+    renamed = {old: str(uuid.uuid5(uuid.NAMESPACE_URL, entry["path"])).upper() for old, entry in entries.items()}
+    manifest["itemInfoEntries"] = {renamed[old]: entry for old, entry in entries.items()}
+    manifest["rootModelIdentifier"] = renamed[root]
+    manifest_path.write_text(json.dumps(manifest, sort_keys=True, indent=2) + "\n", encoding="utf-8")
+
+    model_path = package / "Data" / entries[root]["path"]
+    model = Model_pb2.Model.FromString(model_path.read_bytes())
+    model.description.metadata.userDefined.pop(_CHANGES_DAILY, None)
+    model_path.write_bytes(model.SerializeToString(deterministic=True))

@@ -1,0 +1,41 @@
+"""The network as a phone gets it: normalization is part of the graph."""
+
+import copy
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from mobisdk.specs import InputSpec
+
+_BATCH = 4
+
+
+class DeployedNetwork(nn.Module):
+    """Takes (N,3,H,W) RGB in [0,1], gives logits (N, classes)."""
+
+    scale: torch.Tensor
+    shift: torch.Tensor
+
+    def __init__(self, network: nn.Module, spec: InputSpec) -> None:
+        super().__init__()
+        self.network = network
+        std = torch.tensor(spec.std, dtype=torch.float64).reshape(1, 3, 1, 1)
+        mean = torch.tensor(spec.mean, dtype=torch.float64).reshape(1, 3, 1, 1)
+        self.register_buffer("scale", (1 / std).float())
+        self.register_buffer("shift", (-mean / std).float())
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Normalize, and run the network."""
+        logits: torch.Tensor = self.network(image * self.scale + self.shift)
+        return logits
+
+
+def compute_logits(deployed: DeployedNetwork, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Run (N,H,W,3) uint8 images through the network in float64; logits (N, classes)."""
+    exact = copy.deepcopy(deployed).double().eval()
+    batches = np.array_split(images, range(_BATCH, len(images), _BATCH))
+    with torch.inference_mode():
+        logits = [exact(torch.from_numpy(batch).permute(0, 3, 1, 2).double() / 255) for batch in batches]
+    return torch.cat(logits).numpy()

@@ -1,0 +1,1 @@
+"""The only room that imports ExecuTorch: `lowering` writes a .pte, `runtime` runs one."""

@@ -1,0 +1,69 @@
+"""Where `export` takes a network from: a checkpoint, or the weights of a seed."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobisdk.specs import InputSpec, ModelSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mobiconvert import WeightsOrigin
+
+_SEED = 0
+_STATISTICS_IMAGES = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A network with weights, and all that a bundle says of it."""
+
+    module: "nn.Module"
+    spec: ModelSpec
+    input: InputSpec
+    weights: "WeightsOrigin"
+    labels: tuple[str, ...] | None = None
+    compression: tuple[Mapping[str, Any], ...] = ()
+
+
+def create_untrained_network(spec: ModelSpec) -> Network:
+    """Build the network with random weights, and batch-norm statistics from crops of the packaged photographs.
+
+    Without such statistics the logits would be the same for every image, and no check of the artefact could fail.
+    """
+    import torch
+
+    from mobiconvert import WeightsOrigin
+    from mobisdk.data.photographs import photograph_crops
+    from mobisdk.models.untrained import create_untrained_model, estimate_batch_norm_
+
+    input_spec = InputSpec.for_resolution(spec.resolution)
+    module = create_untrained_model(spec, seed=_SEED)
+    crops = torch.from_numpy(photograph_crops(_STATISTICS_IMAGES, input_spec)).permute(0, 3, 1, 2).float() / 255
+    mean, std = (torch.tensor(values).reshape(1, 3, 1, 1) for values in (input_spec.mean, input_spec.std))
+    estimate_batch_norm_(module, (crops - mean) / std)
+    detail = f"seed {_SEED}, batch-norm statistics from {_STATISTICS_IMAGES} crops of scikit-learn's photographs"
+    return Network(module, spec, input_spec, WeightsOrigin("random", detail))
+
+
+def load_trained_network(path: Path, wanted: Mapping[str, Any]) -> Network:
+    """Read a checkpoint whose ModelSpec must have the values in `wanted`.
+
+    Raises:
+        DataError: it is damaged, a pickle, or of another spec.
+    """
+    from mobiconvert import WeightsOrigin
+    from mobisdk.models.checkpoint import load_model, read_checkpoint_spec
+
+    expected = dataclasses.replace(read_checkpoint_spec(path).model, **wanted)
+    checkpoint, module = load_model(path, expected=expected)
+    return Network(
+        module,
+        checkpoint.model,
+        checkpoint.input,
+        WeightsOrigin("checkpoint", str(checkpoint.origin.get("run", path.name))),
+        checkpoint.labels,
+        checkpoint.compression,
+    )
