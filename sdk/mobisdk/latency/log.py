@@ -100,10 +100,10 @@ def parse_run(line: str | bytes) -> LatencyRun:
 
     try:
         text = line.decode() if isinstance(line, bytes) else line
-        document = json.loads(text, object_pairs_hook=_checked_object, parse_float=number, parse_constant=number)
-        if not_finite:  # 1e400 too
-            path = next(_paths_of_not_finite(document))
-            raise DataError(f"{_dotted(path)} is wrong: it is not a finite number", got=not_finite[0])
+        document = json.loads(text, object_pairs_hook=_unique_keys, parse_float=number, parse_constant=number)
+        if not_finite or "\\u" in text:
+            for path, value in _odd_values(document):
+                raise DataError(f"{_dotted(path)} is wrong", got=value, allowed="finite numbers, whole characters")
     except UnicodeDecodeError as error:
         raise DataError(f"the line is not UTF-8: {error}") from error
     except RecursionError as error:
@@ -114,25 +114,28 @@ def parse_run(line: str | bytes) -> LatencyRun:
     return LatencyRun(**{name: read(document[name]) for name, read in _READ.items() if name in document})
 
 
-def _checked_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object, refusing what other readers would read otherwise: a key twice, half a surrogate pair."""
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object, refusing a key that is there twice: readers differ in which of the two they take."""
     document = dict(pairs)
     if len(document) != len(pairs):
         names = [name for name, _ in pairs]
         raise DataError("a key is there twice", got=next(name for name in names if names.count(name) > 1))
-    for name, value in pairs:
-        for text in (name, value):
-            if isinstance(text, str) and not text.isascii() and re.search("[\ud800-\udfff]", text):
-                raise DataError("half a surrogate pair is no text", got=text, hint=f"The key is {name!r}")
     return document
 
 
-def _paths_of_not_finite(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    if isinstance(value, float) and not math.isfinite(value):
-        yield path
-    elif isinstance(value, dict | list):
-        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _paths_of_not_finite(item, (*path, key))
+def _odd_values(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """What Python's JSON lets through and others do not: infinity (1e400 too), NaN, half a surrogate pair."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _odd_values(key, path)
+            yield from _odd_values(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _odd_values(item, (*path, index))
+    elif (isinstance(value, float) and not math.isfinite(value)) or (
+        isinstance(value, str) and re.search("[\ud800-\udfff]", value)
+    ):
+        yield path, value
 
 
 _VALIDATOR = jsonschema_rs.Draft202012Validator(
