@@ -45,6 +45,34 @@ class Cost:
     layers: tuple[LayerCost, ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class KindCost:
+    """What all layers of one kind cost together."""
+
+    kind: str
+    layers: int
+    params: int
+    weights: int
+    macs: int
+    macs_share: float
+    """Of the network's multiply-adds, 0 to 1."""
+    weights_share: float
+    """Of the network's weights, 0 to 1: neither biases nor norms, or else the paper's figures do not come out."""
+
+
+def cost_by_kind(cost: Cost) -> tuple[KindCost, ...]:
+    """Sum the layers by kind, the most multiply-adds first.
+
+    Source: Howard et al. 2017 (arXiv:1704.04861), table 2.
+    """
+    groups: dict[str, list[LayerCost]] = defaultdict(list)
+    for layer in cost.layers:
+        groups[layer.kind].append(layer)
+    all_weights = sum(layer.weights for layer in cost.layers)
+    kinds = [_kind_cost(kind, layers, cost.macs, all_weights) for kind, layers in groups.items()]
+    return tuple(sorted(kinds, key=lambda kind: kind.macs, reverse=True))
+
+
 def count_spec_cost(spec: ModelSpec) -> Cost:
     """Cost of one image through the network of `spec`; nothing is allocated.
 
@@ -88,6 +116,20 @@ def count_cost(model: nn.Module, input_shape: tuple[int, ...]) -> Cost:
         macs=sum(cost.macs for cost in costs),
         size_bytes=sum(cost.size_bytes for cost in costs),
         layers=tuple(costs),
+    )
+
+
+def _kind_cost(kind: str, layers: list[LayerCost], all_macs: int, all_weights: int) -> KindCost:
+    macs = sum(layer.macs for layer in layers)
+    weights = sum(layer.weights for layer in layers)
+    return KindCost(
+        kind=kind,
+        layers=len(layers),
+        params=sum(layer.params for layer in layers),
+        weights=weights,
+        macs=macs,
+        macs_share=macs / all_macs if all_macs else 0.0,
+        weights_share=weights / all_weights if all_weights else 0.0,
     )
 
 
