@@ -57,7 +57,7 @@ LARGEST_SIDE = 65_535
 # Others that Pillow knows are refused unread: some start programs (EPS), none is a photograph's.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF")
 # What Pillow's decoders raise on damaged bytes.
-_DECODER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, struct.error, zlib.error)
+_DECODER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, LookupError, RuntimeError, struct.error, zlib.error)
 
 _BLOCK = 8
 """Outputs summed by one product: more waste zeros, fewer waste calls."""
@@ -241,7 +241,7 @@ def _to_srgb(image: Image.Image, profile: bytes, name: str) -> Image.Image:
         if space == "RGB" and image.mode == "L":
             image = image.convert("RGB")
         if {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}.get(space) != image.mode:
-            raise DataError(f"colour profile is for {space}, the image is {image.mode}", got=name)
+            raise DataError("colour profile is not for such pixels", got=f"{name}: {space} for {image.mode}")
         return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), image.mode, "RGB").apply(image)
     except (OSError, ImageCms.PyCMSError) as exc:
         raise DataError("colour profile is damaged", got=name, hint="Save the image as sRGB") from exc

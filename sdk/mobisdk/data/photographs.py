@@ -68,5 +68,5 @@ def image_set_sha256(images: Iterable[NDArray[np.uint8]]) -> str:
     digest = hashlib.sha256()
     for image in images:
         digest.update(f"{image.shape}\n".encode())
-        digest.update(np.ascontiguousarray(image))
+        digest.update(image.tobytes())
     return digest.hexdigest()
