@@ -27,8 +27,9 @@ together. Everything is whole numbers, `div` rounds towards minus infinity, and 
 
    the weighted mean, rounded half up, once: nothing is rounded between the two axes, so their order is free.
 
-64-bit integers hold every sum exactly, and so does a double (up to 50 megapixels at resize 32, 200 at 128), so all who
-sum in either agree to the byte. The contract allows a difference of 1, for a phone that resizes in single precision.
+From resize 32 up, 64-bit integers hold every sum exactly, and so do doubles (to 50 megapixels at 32, to 200 at 128):
+all who sum in either agree to the byte. The contract allows a difference of 1, for a phone that resizes in single
+precision.
 """
 
 import contextlib
@@ -212,13 +213,13 @@ def _decode(file: IO[bytes], name: str) -> NDArray[np.uint8]:
 def _colours_and_alpha(image: Image.Image, name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
     """(H,W,3) sRGB and, where the image has one, (H,W) alpha."""
     profile = image.info.get("icc_profile")
-    alpha = None
-    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
-        alpha = np.array(image.convert("RGBA").getchannel("A"))
     if image.mode == "F":
         raise DataError("image has floating-point pixels, whose white is not defined", got=name, hint="Save as 16-bit")
     if image.mode.startswith("I"):
         image = _to_8_bits(image, name)
+    alpha = None
+    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
+        alpha = np.array(image.convert("RGBA").getchannel("A"))
     native = "CMYK" if image.mode == "CMYK" else "L" if image.mode in ("1", "L", "LA") else "RGB"
     if image.mode != native:
         image = image.convert(native)
@@ -228,10 +229,14 @@ def _colours_and_alpha(image: Image.Image, name: str) -> tuple[NDArray[np.uint8]
 
 
 def _to_8_bits(image: Image.Image, name: str) -> Image.Image:
+    """16-bit grey to 8 bits, with an alpha channel where one value is transparent."""
     values = np.array(image).astype(np.int64)
     if values.min() < 0 or values.max() > 65_535:
         raise DataError("image has grey values beyond 16 bits", got=name, hint="Save as 16-bit")
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    grey = Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    if "transparency" in image.info:
+        grey.putalpha(Image.fromarray(np.where(values == image.info["transparency"], 0, 255).astype(np.uint8)))
+    return grey
 
 
 def _to_srgb(image: Image.Image, profile: bytes, name: str) -> Image.Image:
