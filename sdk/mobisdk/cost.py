@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections import defaultdict
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -137,6 +138,11 @@ def _own_parameters(module: nn.Module) -> list[nn.Parameter]:
     return list(module.parameters(recurse=False))
 
 
+def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    yield from module.named_parameters(recurse=False, remove_duplicate=False)
+    yield from module.named_buffers(recurse=False, remove_duplicate=False)
+
+
 def _kind(name: str, module: nn.Module) -> str:
     match module:
         case nn.Conv1d() | nn.Conv2d() | nn.Conv3d():
@@ -155,13 +161,19 @@ def _kind(name: str, module: nn.Module) -> str:
 
 
 def _run_on_meta(model: nn.Module, input_shape: tuple[int, ...]) -> None:
-    """Run shapes without values: parameters are replaced for the length of the call, wherever they live."""
-    state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    on_meta = {name: tensor.detach().to("meta") for name, tensor in state.items()}
+    """Run shapes without values: parameters and buffers are replaced for the length of the call."""
+    on_meta = {
+        f"{path}.{name}" if path else name: torch.empty_like(tensor, device="meta")
+        for path, module in model.named_modules()
+        for name, tensor in _own_tensors(module)
+    }
     dtype = next((tensor.dtype for tensor in on_meta.values() if tensor.is_floating_point()), torch.float32)
     try:
         with evaluation_mode(model), torch.no_grad():
-            functional_call(model, on_meta, (torch.empty(input_shape, dtype=dtype, device="meta"),))
+            # Every place of a tied tensor is listed, once a module: torch's own tying does not restore a module that
+            # is registered twice.
+            image = torch.empty(input_shape, dtype=dtype, device="meta")
+            functional_call(model, on_meta, (image,), tie_weights=False)
     except RuntimeError as error:
         raise ConfigError("the network does not take an input of this shape", got=input_shape) from error
 

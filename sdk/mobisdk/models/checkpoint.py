@@ -52,7 +52,12 @@ class Checkpoint:
     """What was measured on them: accuracy, loss."""
 
     def __post_init__(self) -> None:
-        """Check that the labels and the input fit the network."""
+        """Check that the labels and the input fit the network, and that the rest is of the right kind."""
+        if not all(isinstance(step, dict) for step in self.compression):
+            raise ConfigError("compression must be JSON objects, one a technique", got=self.compression)
+        for field in ("origin", "metrics"):
+            if not isinstance(getattr(self, field), Mapping):
+                raise ConfigError(f"{field} must be a JSON object", got=getattr(self, field))
         for label in self.labels:
             if not isinstance(label, str) or not label.strip() or len(label.splitlines()) != 1:
                 raise ConfigError("a label must be one line of text", got=label)

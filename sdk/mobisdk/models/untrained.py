@@ -36,7 +36,7 @@ def estimate_batch_norm_(model: nn.Module, images: Tensor) -> None:
     Raises:
         DataError: the images are not such a tensor, or are not finite.
     """
-    if images.dim() != 4 or images.shape[0] < 2 or not images.is_floating_point():
+    if images.dim() != 4 or images.shape[1] != 3 or len(images) < 2 or not images.is_floating_point():
         raise DataError(
             "batch-norm statistics need normalized images",
             got=f"{images.dtype} of shape {tuple(images.shape)}",

@@ -1,0 +1,185 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from mobisdk.errors import ConfigError
+from mobisdk.models import create_model, list_models
+from mobisdk.models.width import scale_widths
+from mobisdk.specs import ModelSpec
+
+# α = 0.25 keeps these quick; every architecture that is ever registered meets them.
+SMALL = {"alpha": 0.25, "num_classes": 7}
+
+
+def stage_shapes(model: nn.Module, image: torch.Tensor) -> list[tuple[int, ...]]:
+    shapes: list[tuple[int, ...]] = []
+    hooks = [
+        stage.register_forward_hook(lambda _module, _input, output: shapes.append(tuple(output.shape[1:])))
+        for stage in (model.stem, *model.blocks)
+    ]
+    model.eval()(image)
+    for hook in hooks:
+        hook.remove()
+    return shapes
+
+
+def test_models_are_listed_without_torch() -> None:
+    code = "import sys, mobisdk.models as m; print(m.list_models()); sys.exit('torch' in sys.modules)"
+
+    listed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert listed.stdout.strip() == "['mobilenet_v1', 'mobilenet_v1_full_conv', 'mobilenet_v1_shallow']"
+
+
+@pytest.mark.parametrize("arch", list_models())
+@pytest.mark.parametrize("resolution", [32, 33, 47, 63, 65, 97, 160])
+@pytest.mark.parametrize("stem_stride", [1, 2])
+def test_every_architecture_gives_logits_at_any_resolution(arch: str, resolution: int, stem_stride: int) -> None:
+    model = create_model(ModelSpec(arch, resolution=resolution, stem_stride=stem_stride, **SMALL)).eval()
+
+    with torch.no_grad():
+        logits = model(torch.randn(2, 3, resolution, resolution))
+
+    assert logits.shape == (2, 7)
+    assert logits.isfinite().all()
+
+
+@pytest.mark.parametrize("arch", list_models())
+@pytest.mark.parametrize("alpha", [1 / 32, 0.1, 0.35, 1.4, 2.0])
+@pytest.mark.parametrize("width_divisor", [1, 8])
+def test_every_architecture_builds_at_any_width(arch: str, alpha: float, width_divisor: int) -> None:
+    with torch.device("meta"):
+        model = create_model(ModelSpec(arch, alpha=alpha, width_divisor=width_divisor))
+
+    convs = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
+    assert all(conv.out_channels >= 1 for conv in convs)
+    assert all(conv.out_channels % width_divisor == 0 for conv in convs)
+
+
+def test_mobilenet_v1_has_the_maps_of_table_1() -> None:
+    with torch.device("meta"):
+        model, image = create_model(ModelSpec()), torch.empty(1, 3, 224, 224)
+
+    assert stage_shapes(model, image) == [
+        (32, 112, 112),
+        (64, 112, 112),
+        (128, 56, 56),
+        (128, 56, 56),
+        (256, 28, 28),
+        (256, 28, 28),
+        *[(512, 14, 14)] * 6,
+        (1024, 7, 7),
+        (1024, 7, 7),
+    ]
+
+
+def test_stem_stride_of_one_keeps_twice_the_detail() -> None:
+    with torch.device("meta"):
+        model, image = create_model(ModelSpec(resolution=32, stem_stride=1)), torch.empty(1, 3, 32, 32)
+
+    shapes = stage_shapes(model, image)
+
+    assert (shapes[0], shapes[-1]) == ((32, 32, 32), (1024, 2, 2))
+
+
+def test_shallow_network_lacks_the_five_middle_blocks() -> None:
+    with torch.device("meta"):
+        model, image = create_model(ModelSpec("mobilenet_v1_shallow")), torch.empty(1, 3, 224, 224)
+
+    assert stage_shapes(model, image).count((512, 14, 14)) == 1
+
+
+def test_full_network_has_no_depthwise_filter() -> None:
+    with torch.device("meta"):
+        model = create_model(ModelSpec("mobilenet_v1_full_conv"))
+
+    convs = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
+    assert [(conv.kernel_size, conv.groups) for conv in convs] == [((3, 3), 1)] * 14
+
+
+def test_nearest_name_is_offered_for_an_unknown_architecture() -> None:
+    with pytest.raises(
+        ConfigError, match=r"got 'mobilenet_v1_shalow'; allowed: mobilenet_v1, .*Did you mean mobilenet_v1_shallow\?"
+    ):
+        create_model(ModelSpec("mobilenet_v1_shalow"))
+
+
+@pytest.mark.parametrize(
+    ("alpha", "width_divisor", "expected"),
+    [
+        (0.75, 1, [24, 48, 96, 192, 384, 768]),
+        (0.3, 1, [9, 19, 38, 76, 153, 307]),  # 9.6, 19.2, 38.4, 76.8, 153.6, 307.2 rounded down
+        # MobileNetV2's make_divisible, worked by hand: 11.2 → 8 would lose more than a tenth, so 16; 22.4 → 24.
+        (0.35, 8, [16, 24, 48, 88, 176, 360]),
+        (1.4, 8, [48, 88, 176, 360, 720, 1432]),
+        (0.01, 8, [8, 8, 8, 8, 8, 16]),  # 10.24 → 8 would lose more than a tenth
+    ],
+)
+def test_widths_are_rounded_as_the_divisor_says(alpha: float, width_divisor: int, expected: list[int]) -> None:
+    spec = ModelSpec(alpha=alpha, width_divisor=width_divisor)
+
+    assert scale_widths([32, 64, 128, 256, 512, 1024], spec) == expected
+
+
+def test_floating_point_does_not_cost_a_channel() -> None:
+    assert 0.29 * 100 < 29
+    assert scale_widths([100], ModelSpec(alpha=0.29)) == [29]
+
+
+@given(alpha=st.floats(0.01, 2.0), width=st.integers(1, 4096), divisor=st.integers(2, 64))
+def test_rounded_width_is_a_multiple_and_never_below_nine_tenths(alpha: float, width: int, divisor: int) -> None:
+    [rounded] = scale_widths([width], ModelSpec(alpha=alpha, width_divisor=divisor))
+
+    assert rounded % divisor == 0
+    assert 0.9 * alpha * width <= rounded <= alpha * width + divisor
+
+
+@pytest.mark.parametrize("arch", list_models())
+def test_alpha_without_a_channel_is_refused_and_the_least_that_works_is_named(arch: str) -> None:
+    with pytest.raises(ConfigError, match=rf"got 0\.03; allowed: 0\.03125 ≤ alpha ≤ 2 for {arch}"):
+        create_model(ModelSpec(arch, alpha=0.03))
+    with torch.device("meta"):
+        create_model(ModelSpec(arch, alpha=0.03125))
+
+
+@given(st.integers(1, 4096))
+def test_the_least_alpha_that_is_named_works(narrowest: int) -> None:
+    with pytest.raises(ConfigError) as caught:
+        scale_widths([4096, narrowest], ModelSpec(alpha=0.5 / narrowest))
+    named = float(str(caught.value.allowed).split()[0])
+
+    assert scale_widths([narrowest], ModelSpec(alpha=named)) == [1]
+
+
+def test_weights_are_drawn_by_what_a_filter_reaches() -> None:
+    torch.manual_seed(0)
+    model = create_model(ModelSpec(num_classes=1000))
+
+    pointwise, depthwise = model.blocks[12].pointwise.conv, model.blocks[12].depthwise.conv
+    assert pointwise.weight.std().item() == pytest.approx((2 / 1024) ** 0.5, rel=0.02)
+    assert depthwise.weight.std().item() == pytest.approx((2 / 9) ** 0.5, rel=0.02)
+    assert model.classifier.weight.std().item() == pytest.approx((1 / 1024) ** 0.5, rel=0.02)
+    assert model.classifier.bias.abs().max() == 0
+
+
+@pytest.mark.parametrize("arch", list_models())
+def test_every_architecture_learns(arch: str) -> None:
+    """Thirty-two random images with random labels, learned by heart in a few steps."""
+    torch.manual_seed(0)
+    model = create_model(ModelSpec(arch, alpha=0.25, resolution=32, num_classes=4)).train()
+    images, labels = torch.randn(32, 3, 32, 32), torch.randint(4, (32,))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+
+    for _ in range(25):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+
+    assert loss.item() < 0.1  # 1.39 is guessing
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())
