@@ -36,7 +36,7 @@ from mobisdk.latency.record import (
 
 SCHEMA: Final = "mobisdk.latency/1"
 LONGEST_LINE_BYTES: Final = 16 * 2**20
-_LONGEST_REASON = 200
+_LONGEST_PATH = 200
 
 
 def append_run(path: Path, run: LatencyRun) -> None:
@@ -139,7 +139,7 @@ def _odd_values(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[
 
 
 _VALIDATOR = jsonschema_rs.Draft202012Validator(
-    json.loads(Path(__file__).with_name("latency_run.schema.json").read_bytes()), validate_formats=True
+    json.loads(Path(__file__).with_name("latency_run.schema.json").read_bytes()), validate_formats=True, mask="it"
 )
 
 
@@ -153,7 +153,9 @@ def _check(document: Any) -> None:
         _VALIDATOR.validate(document)
     except jsonschema_rs.ValidationError as error:
         path = [*error.instance_path, *([error.kind.value] if error.kind.name == "required" else [])]
-        raise DataError(f"{_dotted(path)} is wrong: {error.message[:_LONGEST_REASON]}") from error
+        raise DataError(f"{_dotted(path)} is wrong: {error.message}", got=error.instance) from error
+    except ValueError as error:  # past 255 levels the validator gives up
+        raise DataError("the line is nested too deeply") from error
     samples = len(document["inference_ns"])
     if len(document["sample_at_ns"]) != samples:
         raise DataError(
@@ -172,9 +174,9 @@ def _check(document: Any) -> None:
 
 
 def _dotted(path: Sequence[str | int]) -> str:
-    """`device.model`, `inference_ns[3]`."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.removeprefix(".") or "the line"
+    """`device.model`, `inference_ns[3]`; a key that is no plain word is quoted, and a long path cut."""
+    text = "".join(f".{part}" if isinstance(part, str) and part.isidentifier() else f"[{part!r}]" for part in path)
+    return text.removeprefix(".")[:_LONGEST_PATH] or "the line"
 
 
 def _as_is(value: Any) -> Any:

@@ -1,0 +1,41 @@
+"""Nanoseconds as milliseconds with as many digits as their interval carries."""
+
+import math
+
+from mobisdk.latency.stats import Quantile
+
+_NS_PER_MS = 1e6
+_MOST_DIGITS = 4
+_DIGITS_WITHOUT_INTERVAL = 3
+
+
+def format_ms(quantile: Quantile | None) -> str:
+    """`1.23`: digits end where the interval's half-width begins, at most four in all; three without an interval."""
+    return "" if quantile is None else f"{quantile.value_ns / _NS_PER_MS:.{_decimals(quantile)}f}"
+
+
+def format_interval_ms(quantile: Quantile | None) -> str:
+    """`1.23 [1.21, 1.26]`, or the value alone."""
+    if quantile is None or quantile.low_ns is None or quantile.high_ns is None:
+        return format_ms(quantile)
+    low, high = (f"{bound / _NS_PER_MS:.{_decimals(quantile)}f}" for bound in (quantile.low_ns, quantile.high_ns))
+    return f"{format_ms(quantile)} [{low}, {high}]"
+
+
+def format_ratio(ratio: float) -> str:
+    """`6.1`, `23`: two digits."""
+    return f"{ratio:.{max(0, 1 - _exponent(ratio))}f}"
+
+
+def _decimals(quantile: Quantile) -> int:
+    value = _exponent(quantile.value_ns / _NS_PER_MS)
+    if quantile.low_ns is None or quantile.high_ns is None:
+        return max(0, _DIGITS_WITHOUT_INTERVAL - 1 - value)
+    half_width_ms = (quantile.high_ns - quantile.low_ns) / 2 / _NS_PER_MS
+    first_digit = _exponent(half_width_ms / 2)  # a leading 1 alone would be too coarse
+    return max(0, min(-first_digit, _MOST_DIGITS - 1 - value))
+
+
+def _exponent(value: float) -> int:
+    """Power of ten of the first digit; of nothing, that of a nanosecond."""
+    return math.floor(math.log10(max(value, 1 / _NS_PER_MS)))

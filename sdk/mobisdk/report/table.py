@@ -1,0 +1,109 @@
+"""An analysis as tables for the terminal: one for each device, runtime and mode."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from mobisdk.latency.analysis import AnalysisReport, GroupReport, WarmReport
+from mobisdk.report.numbers import format_interval_ms, format_ms
+from mobisdk.report.printable import printable
+
+_LONGEST_WORD = len("mobilenet_v1")
+_Row = tuple[GroupReport, WarmReport | None]
+"""A group in one warm mode; none where only cold starts were measured."""
+
+
+def build_tables(report: AnalysisReport) -> list[Table]:
+    """Build the tables; their texts are plain, whatever a phone calls itself."""
+    tables: defaultdict[tuple[str, str, str], list[_Row]] = defaultdict(list)
+    for group in report.groups:
+        for warm in group.warm or (None,):
+            tables[group.device_label, _runtime_label(group), warm.mode if warm else "cold"].append((group, warm))
+    return [_build_table(heading, rows) for heading, rows in tables.items()]
+
+
+def _runtime_label(group: GroupReport) -> str:
+    """`executorch 1.4.1, xnnpack`."""
+    runtime = group.runtime
+    return ", ".join(
+        filter(None, [f"{runtime.name} {runtime.version}", runtime.backend_requested, runtime.compute_units])
+    )
+
+
+def _build_table(heading: tuple[str, str, str], rows: Sequence[_Row]) -> Table:
+    """Build one table; what all its rows share stands above it instead of in a column."""
+    device, runtime, mode = heading
+    columns = {
+        "network": [_network_cell(group, rows) for group, _ in rows],
+        "recipe": [group.bundle.recipe for group, _ in rows],
+        "threads": [_threads_cell(group) for group, _ in rows],
+        "runs": [str(warm.runs) if warm else "" for _, warm in rows],
+        "p50 ms\n[95 % interval]": [format_interval_ms(warm.p50 if warm else None) for _, warm in rows],
+        "p90\nms": [format_ms(warm.p90 if warm else None) for _, warm in rows],
+        "p99\nms": [format_ms(warm.p99 if warm else None) for _, warm in rows],
+        "cold\nload ms": [format_ms(group.cold[0].load if group.cold else None) for group, _ in rows],
+        "first\nms": [format_ms(group.cold[0].first_inference if group.cold else None) for group, _ in rows],
+        "images\n/s": [_rate_cell(warm.images_per_s if warm else None) for _, warm in rows],
+    }
+    shared = []
+    for name in ("recipe", "threads"):
+        if len(set(columns[name])) == 1:
+            value = columns.pop(name)[0]
+            shared += [value] if name == "recipe" else [f"{value} thread{'s' * (value != '1')}"] * bool(value)
+    table = Table(
+        title=Text(printable(device), style="bold") + Text(f"\n{printable(', '.join([runtime, *shared, mode]))}"),
+        title_justify="left",
+        caption=_caption(rows),
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        show_edge=False,
+    )
+    filled = {name: cells for name, cells in columns.items() if any(cells)}
+    for name in filled:
+        is_text = name in ("network", "recipe")
+        table.add_column(
+            name,
+            justify="left" if is_text or name.startswith("p50") else "right",
+            min_width=_LONGEST_WORD if is_text else None,
+            no_wrap=not is_text,
+        )
+    for row in zip(*filled.values(), strict=True):
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    return table
+
+
+def _network_cell(group: GroupReport, rows: Sequence[_Row]) -> str:
+    """Name the network, and its variant too where two rows would look the same."""
+    twins = [other for other, _ in rows if _looks(other) == _looks(group)]
+    return group.variant_label + f" ({group.bundle.variant_id[:8]})" * (len(twins) > 1)
+
+
+def _looks(group: GroupReport) -> tuple[str, str, int | None]:
+    return group.variant_label, group.bundle.recipe, group.runtime.threads
+
+
+def _threads_cell(group: GroupReport) -> str:
+    return "" if group.runtime.threads is None else str(group.runtime.threads)
+
+
+def _rate_cell(rate: float | None) -> str:
+    if rate is None:
+        return ""
+    return f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"
+
+
+def _caption(rows: Sequence[_Row]) -> Text | None:
+    """Say which runs the figures leave out."""
+    counts: Counter[str] = Counter()
+    parts: list[Mapping[str, int]] = [warm.kept_apart for _, warm in rows if warm is not None]
+    parts += [cold.kept_apart for group in {id(group): group for group, _ in rows}.values() for cold in group.cold]
+    for part in parts:
+        counts.update(part)
+    if not counts:
+        return None
+    reasons = ", ".join(f"{reason} ({count})" for reason, count in sorted(counts.items()))
+    return Text(f"kept apart from these figures: {reasons}")
