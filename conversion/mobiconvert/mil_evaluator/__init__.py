@@ -5,6 +5,7 @@
 
 from mobiconvert.mil_evaluator.classifier import MilClassifier
 from mobiconvert.mil_evaluator.evaluate import evaluate
-from mobiconvert.mil_evaluator.program import MilProgram, load_mil_program
+from mobiconvert.mil_evaluator.load import load_mil_program
+from mobiconvert.mil_evaluator.program import MilProgram
 
 __all__ = ["MilClassifier", "MilProgram", "evaluate", "load_mil_program"]

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobiconvert.mil_evaluator.evaluate import evaluate
-from mobiconvert.mil_evaluator.program import InputKind, MilProgram, load_mil_program
+from mobiconvert.mil_evaluator.load import load_mil_program
+from mobiconvert.mil_evaluator.program import InputKind, MilProgram
 from mobisdk.errors import BundleError, ConfigError, UnsupportedError
 
 

@@ -19,6 +19,11 @@ def batch_norm(
     return F.batch_norm(x, mean, variance, gamma, beta, training=False, eps=epsilon)
 
 
+def instance_norm(x: Tensor, gamma: Tensor | None = None, beta: Tensor | None = None, epsilon: float = 1e-5) -> Tensor:
+    """Each image's channels normalized by themselves, over all of *D of (N,C,*D)."""
+    return F.instance_norm(x, weight=gamma, bias=beta, eps=epsilon)
+
+
 def layer_norm(
     x: Tensor,
     axes: tuple[int, ...] | None = None,
@@ -66,6 +71,7 @@ _REDUCTIONS: dict[str, Callable[[Tensor, list[int], bool], Tensor]] = {
 OPERATORS: dict[str, Callable[..., Tensor]] = {
     **{name: _over_axes(function) for name, function in _REDUCTIONS.items()},
     "batch_norm": batch_norm,
+    "instance_norm": instance_norm,
     "layer_norm": layer_norm,
     "reduce_argmax": reduce_argmax,
     "reduce_argmin": reduce_argmin,

@@ -72,7 +72,8 @@ def slice_by_index(
         first = None if begin_mask and begin_mask[axis] else begin[axis]
         last = None if end_mask and end_mask[axis] else end[axis]
         chosen = range(x.shape[axis])[first : last : stride[axis] if stride else 1]
-        x = x.index_select(axis, torch.tensor(chosen, dtype=torch.int64))
+        if chosen != range(x.shape[axis]):
+            x = x.index_select(axis, torch.tensor(chosen, dtype=torch.int64))
     return x
 
 
@@ -108,6 +109,29 @@ def tile(x: Tensor, reps: tuple[int, ...]) -> Tensor:
     return x.repeat(reps)
 
 
+def reverse(x: Tensor, axes: tuple[int, ...] | None = None) -> Tensor:
+    """Back to front along `axes` (all of them by default)."""
+    return x.flip(axes if axes is not None else tuple(range(x.dim())))
+
+
+def gather(
+    x: Tensor,
+    indices: Tensor,
+    axis: int = 0,
+    batch_dims: Literal[0] = 0,  # noqa: ARG001  (no network of ours gathers by batch)
+    validate_indices: bool = False,  # noqa: ARG001  (torch refuses a wrong index in any case)
+) -> Tensor:
+    """The slices of x along `axis` that `indices` name, in the indices' shape; a negative one counts from the end."""
+    axis %= x.dim()
+    places = torch.where(indices < 0, indices + x.shape[axis], indices).flatten()
+    return x.index_select(axis, places.int()).reshape(x.shape[:axis] + indices.shape + x.shape[axis + 1 :])
+
+
+def pixel_shuffle(x: Tensor, upscale_factor: int) -> Tensor:
+    """Channels (N,C·r²,H,W) laid out as pixels (N,C,H·r,W·r)."""
+    return F.pixel_shuffle(x, upscale_factor)
+
+
 def upsample_nearest_neighbor(x: Tensor, scale_factor_height: float = 1.0, scale_factor_width: float = 1.0) -> Tensor:
     """(N,C,H,W) with every pixel repeated; factors must be whole."""
     height, width = int(scale_factor_height), int(scale_factor_width)
@@ -119,8 +143,11 @@ def upsample_nearest_neighbor(x: Tensor, scale_factor_height: float = 1.0, scale
 OPERATORS: dict[str, Callable[..., Tensor | tuple[Tensor, ...]]] = {
     "concat": concat,
     "expand_dims": expand_dims,
+    "gather": gather,
     "pad": pad,
+    "pixel_shuffle": pixel_shuffle,
     "reshape": reshape,
+    "reverse": reverse,
     "slice_by_index": slice_by_index,
     "slice_by_size": slice_by_size,
     "split": split,
