@@ -1,9 +1,10 @@
 """An analysis as tables for the terminal: one for each device, runtime and mode."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich import box
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -16,8 +17,8 @@ _Row = tuple[GroupReport, WarmReport | None]
 """A group in one warm mode; none where only cold starts were measured."""
 
 
-def build_tables(report: AnalysisReport) -> list[Table]:
-    """Build the tables; their texts are plain, whatever a phone calls itself."""
+def build_tables(report: AnalysisReport) -> list[Group]:
+    """Build the tables, each below its heading; their texts are plain, whatever a phone calls itself."""
     tables: defaultdict[tuple[str, str, str], list[_Row]] = defaultdict(list)
     for group in report.groups:
         for warm in group.warm or (None,):
@@ -33,7 +34,7 @@ def _runtime_label(group: GroupReport) -> str:
     )
 
 
-def _build_table(heading: tuple[str, str, str], rows: Sequence[_Row]) -> Table:
+def _build_table(heading: tuple[str, str, str], rows: Sequence[_Row]) -> Group:
     """Build one table; what all its rows share stands above it instead of in a column."""
     device, runtime, mode = heading
     columns = {
@@ -48,20 +49,8 @@ def _build_table(heading: tuple[str, str, str], rows: Sequence[_Row]) -> Table:
         "first\nms": [format_ms(group.cold[0].first_inference if group.cold else None) for group, _ in rows],
         "images\n/s": [_rate_cell(warm.images_per_s if warm else None) for _, warm in rows],
     }
-    shared = []
-    for name in ("recipe", "threads"):
-        if len(set(columns[name])) == 1:
-            value = columns.pop(name)[0]
-            shared += [value] if name == "recipe" else [f"{value} thread{'s' * (value != '1')}"] * bool(value)
-    table = Table(
-        title=Text(printable(device), style="bold") + Text(f"\n{printable(', '.join([runtime, *shared, mode]))}"),
-        title_justify="left",
-        caption=_caption(rows),
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=0,
-        show_edge=False,
-    )
+    shared = [f"{name} {columns.pop(name)[0]}" for name in ("recipe", "threads") if len(set(columns[name])) == 1]
+    table = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
     filled = {name: cells for name, cells in columns.items() if any(cells)}
     for name in filled:
         is_text = name in ("network", "recipe")
@@ -73,7 +62,12 @@ def _build_table(heading: tuple[str, str, str], rows: Sequence[_Row]) -> Table:
         )
     for row in zip(*filled.values(), strict=True):
         table.add_row(*(Text(printable(cell)) for cell in row))
-    return table
+    return Group(
+        Text(printable(device), style="bold"),
+        Text(printable(", ".join([runtime, *shared, mode]))),
+        table,
+        *_kept_apart_lines(rows),
+    )
 
 
 def _network_cell(group: GroupReport, rows: Sequence[_Row]) -> str:
@@ -87,7 +81,7 @@ def _looks(group: GroupReport) -> tuple[str, str, int | None]:
 
 
 def _threads_cell(group: GroupReport) -> str:
-    return "" if group.runtime.threads is None else str(group.runtime.threads)
+    return "auto" if group.runtime.threads is None else str(group.runtime.threads)
 
 
 def _rate_cell(rate: float | None) -> str:
@@ -96,14 +90,13 @@ def _rate_cell(rate: float | None) -> str:
     return f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
-def _caption(rows: Sequence[_Row]) -> Text | None:
+def _kept_apart_lines(rows: Sequence[_Row]) -> list[Text]:
     """Say which runs the figures leave out."""
     counts: Counter[str] = Counter()
-    parts: list[Mapping[str, int]] = [warm.kept_apart for _, warm in rows if warm is not None]
-    parts += [cold.kept_apart for group in {id(group): group for group, _ in rows}.values() for cold in group.cold]
-    for part in parts:
-        counts.update(part)
+    for group, warm in rows:
+        for kept_apart in (warm.kept_apart if warm else {}, *(cold.kept_apart for cold in group.cold)):
+            counts.update(kept_apart)
     if not counts:
-        return None
+        return []
     reasons = ", ".join(f"{reason} ({count})" for reason, count in sorted(counts.items()))
-    return Text(f"kept apart from these figures: {reasons}")
+    return [Text(f"kept apart from these figures: {reasons}")]
