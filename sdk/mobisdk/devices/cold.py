@@ -30,7 +30,7 @@ def start_cold(
     """
     with tempfile.TemporaryDirectory(prefix="mobisdk-") as folder:
         log = Path(folder) / "cold.jsonl"
-        options = ["--mode", "cold", "--threads", str(threads), "--log", str(log)]
+        options = ["--mode", "cold", "--threads", str(threads), "--log", str(log), "--json"]
         try:
             child = subprocess.run(
                 [*program, "bench", *options, "--", str(bundle.path)],

@@ -43,8 +43,5 @@ def describe_placement(bundle: Bundle) -> Placement:
 
     Both are fixed when the graph is lowered: an artefact whose backend is absent does not load.
     """
-    macs = bundle.manifest["model"]["macs"]
-    if not macs:
-        return Placement("none", {})
-    delegated = bundle.manifest["delegation"]["macs_delegated"] / macs
+    delegated = bundle.delegated_share
     return Placement("method_metadata", {bundle.target.backend: delegated, "portable": 1 - delegated})
