@@ -124,11 +124,13 @@ def analyze_runs(logs: LogSet) -> AnalysisReport:
         DataError: there is no run.
     """
     if not logs.runs:
-        hint = None
-        if logs.set_aside:
-            first = logs.set_aside[0]
-            hint = f"The first is line {first.line} of {str(first.file)!r}: {first.reason}"
-        raise DataError(f"no run in these logs, and {len(logs.set_aside)} lines set aside", hint=hint)
+        if not logs.set_aside:
+            raise DataError("no run in these logs: they are empty")
+        first, count = logs.set_aside[0], len(logs.set_aside)
+        raise DataError(
+            f"no run in these logs, and {count} line{'s' * (count > 1)} set aside",
+            hint=f"The first is line {first.line} of {str(first.file)!r}: {first.reason}",
+        )
     members: defaultdict[tuple[Device, RuntimeInfo, str], list[LatencyRun]] = defaultdict(list)
     for run in logs.runs:
         device = dataclasses.replace(run.device, memory_bytes=None)  # a new kernel may leave a little more or less

@@ -47,7 +47,7 @@ def read_logs(paths: Iterable[Path]) -> LogSet:
                 if line.isspace():
                     continue
                 try:
-                    run = parse_run(line)
+                    run = parse_run(line.rstrip(b"\r\n"))
                 except DataError as error:
                     set_aside.append(SetAside(path, number, str(error)))
                     continue

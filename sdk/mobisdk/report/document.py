@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from mobisdk.latency.analysis import AnalysisReport, ColdReport, GroupReport, WarmReport
 from mobisdk.latency.stats import Quantile
+from mobisdk.report.printable import printable
 from mobisdk.report.summary import explain
 
 SCHEMA: Final = "mobisdk.analysis/1"
@@ -31,7 +32,7 @@ def to_document(report: AnalysisReport) -> dict[str, Any]:
 def to_csv(report: AnalysisReport) -> str:
     """Return the CSV: a header, then a line for each group and warm mode, or for its cold starts alone.
 
-    A text that a spreadsheet would take for a formula is preceded by an apostrophe.
+    Control characters in texts are replaced; what a spreadsheet would take for a formula is preceded by an apostrophe.
     """
     text = io.StringIO()
     rows = [_csv_row(group, warm) for group in report.groups for warm in group.warm or (None,)]
@@ -119,5 +120,7 @@ def _quantile_cells(report: WarmReport | ColdReport | None, names: tuple[str, ..
 
 def _as_cell(value: Any) -> Any:
     """Keep a spreadsheet from running what a phone wrote."""
-    is_formula = isinstance(value, str) and value.lstrip().startswith(("=", "+", "-", "@"))
-    return f"'{value}" if is_formula else value
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text

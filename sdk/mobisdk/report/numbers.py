@@ -5,6 +5,8 @@ import math
 from mobisdk.latency.stats import Quantile
 
 _NS_PER_MS = 1e6
+_NS_DIGITS = 6
+"""Digits of a millisecond's nanoseconds."""
 _MOST_DIGITS = 4
 _DIGITS_WITHOUT_INTERVAL = 3
 
@@ -28,14 +30,15 @@ def format_ratio(ratio: float) -> str:
 
 
 def _decimals(quantile: Quantile) -> int:
-    value = _exponent(quantile.value_ns / _NS_PER_MS)
+    value = _exponent(quantile.value_ns)
     if quantile.low_ns is None or quantile.high_ns is None:
-        return max(0, _DIGITS_WITHOUT_INTERVAL - 1 - value)
-    half_width_ms = (quantile.high_ns - quantile.low_ns) / 2 / _NS_PER_MS
-    first_digit = _exponent(half_width_ms / 2)  # a leading 1 alone would be too coarse
-    return max(0, min(-first_digit, _MOST_DIGITS - 1 - value))
+        last = value - _DIGITS_WITHOUT_INTERVAL + 1
+    else:
+        half_width_ns = (quantile.high_ns - quantile.low_ns) / 2
+        last = max(_exponent(half_width_ns / 2), value - _MOST_DIGITS + 1)  # a leading 1 alone would be too coarse
+    return min(max(_NS_DIGITS - last, 0), _NS_DIGITS)
 
 
 def _exponent(value: float) -> int:
-    """Power of ten of the first digit; of nothing, that of a nanosecond."""
-    return math.floor(math.log10(max(value, 1 / _NS_PER_MS)))
+    """Power of ten of the first digit; of nothing, a thousandth's."""
+    return math.floor(math.log10(max(value, 1e-3)))

@@ -29,7 +29,7 @@ def explain(report: AnalysisReport) -> tuple[str, ...]:
             ]
             if rows:
                 where = [*([device] if several_devices else []), *([mode] if len(modes) > 1 else [])]
-                sentences.append(printable(": ".join([*where, _compare(rows)])))
+                sentences.append(printable(f"{', '.join(where)}{': ' if where else ''}{_compare(rows)}"))
     sentences.extend(_count_missing_runs(report))
     return tuple(sentences)
 
