@@ -16,8 +16,9 @@ BIN := .venv/bin
 demo: .venv/.ready
 	$(BIN)/mobisdk quickstart
 
+# One thread a test process: two processes that each spin up a pool wait for each other most of the time.
 test: .venv/.ready
-	$(BIN)/pytest --numprocesses 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/.ready
 	$(BIN)/ruff format --check

@@ -19,6 +19,7 @@ from torch import nn
 import mobisdk
 from mobiconvert.classifiers import open_classifier
 from mobiconvert.deployment import DeployedNetwork, compute_logits
+from mobiconvert.folding import fold_batch_norms
 from mobiconvert.lowered import Lowered
 from mobiconvert.parity import measure_parity
 from mobiconvert.recipes import Recipe
@@ -74,9 +75,11 @@ def convert(
     with _toolchain_errors("torch cannot run this module in float64"):
         reference = compute_logits(deployed, images)
     labels = _check_labels(labels, reference)
-    cost = count_cost(model, (3, spec.crop, spec.crop))
     with _toolchain_errors("torch.export cannot trace this module"):
-        program = torch.export.export(deployed, (torch.rand(shape),))
+        image = (torch.rand(shape),)
+        folded = fold_batch_norms(deployed, torch.export.export(deployed, image))
+        program = torch.export.export(folded, image)
+    cost = count_cost(model, shape)
 
     out_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out_dir, prefix=f"{PARTIAL_MARK}-") as name:
@@ -86,7 +89,7 @@ def convert(
         parity = measure_parity(reference[1:], actual[1:])
         if not parity.relative_error <= recipe.error:
             raise ParityError(
-                f"{recipe.name} is too far from the network: relative error of its logits on {parity.images} photographs",
+                f"{recipe.name} is too far from the network: relative error of its logits on {parity.images} photos",
                 got=float(f"{parity.relative_error:.3g}"),
                 allowed=f"at most {recipe.error:g}",
                 hint="A network that is this sensitive to rounding needs a float32 recipe",

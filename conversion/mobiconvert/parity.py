@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import sys
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,6 @@ def measure_parity(reference: NDArray[np.float64], actual: NDArray[np.float32]) 
         images=len(reference),
         top1_agreement=float(np.mean(reference.argmax(axis=1) == actual.argmax(axis=1))),
         max_abs_error=largest,
-        relative_error=largest / max(float(np.abs(reference).max()), np.finfo(np.float32).tiny),
+        relative_error=largest / max(float(np.abs(reference).max()), sys.float_info.min),
         sqnr_db=min(sqnr, HIGHEST_SQNR_DB),
     )

@@ -23,6 +23,8 @@ INPUT_NAME = "image"
 OUTPUT_NAME = "logits"
 _OPSETS = {"16.0": ct.target.iOS16}
 _PRECISIONS = {"fp32": ct.precision.FLOAT32, "fp16": ct.precision.FLOAT16}
+_DEBUG_FILE = "executorch_debug_handle_mapping.json"
+"""coremltools leaves this beside the package's own files; Core ML does not know it."""
 _CHANGES_DAILY = "com.github.apple.coremltools.conversion_date"
 
 
@@ -79,6 +81,7 @@ def _count_operators(spec: Any) -> Counter[str]:
 
 def _make_reproducible(package: Path) -> None:
     """Replace what differs between two saves of one model: the date, the order of maps, and random identifiers."""
+    (package / _DEBUG_FILE).unlink(missing_ok=True)
     manifest_path = package / "Manifest.json"
     manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
     entries, root = manifest["itemInfoEntries"], manifest["rootModelIdentifier"]

@@ -84,7 +84,7 @@ def _count_macs(node: Node) -> int:
     shape = list(weight.meta["val"].shape)
     outputs: int = math.prod(node.meta["val"].shape)
     if name.startswith("convolution"):
-        return outputs * math.prod(shape[1:])
+        return outputs * int(math.prod(shape[1:]))
     inner: int = shape[1] if name.startswith("linear") else shape[0]
     return outputs * inner
 

@@ -62,6 +62,12 @@ class Bundle:
         """Bytes of the model alone: what the network adds to an app."""
         return sum(entry["size_bytes"] for name, entry in self.manifest["files"].items() if name.startswith("model."))
 
+    @property
+    def delegated_share(self) -> float:
+        """Share of the multiply-adds that the backend takes, 0 to 1."""
+        macs: int = self.manifest["model"]["macs"]
+        return float(self.manifest["delegation"]["macs_delegated"] / macs) if macs else 1.0
+
     def labels(self) -> tuple[str, ...]:
         """The label of each logit."""
         return tuple((self.path / LABELS_NAME).read_text(encoding="utf-8").split("\n")[:-1])

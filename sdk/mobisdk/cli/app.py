@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 import mobisdk
-from mobisdk.cli import analyze
+from mobisdk.cli import analyze, bench, classify, doctor, export, models, verify
 from mobisdk.errors import MobiError
 
 _DEBUG = "--debug"
@@ -49,7 +49,13 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help starts three times as fast
     pretty_exceptions_enable=False,
 )
-app.command("analyze")(analyze.analyze)
+app.command()(doctor.doctor)
+app.add_typer(models.models_app, name="models")
+app.command()(export.export)
+app.command()(verify.verify)
+app.command()(classify.classify)
+app.command()(bench.bench)
+app.command()(analyze.analyze)
 
 
 def _print_version(wanted: bool) -> None:

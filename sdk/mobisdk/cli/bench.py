@@ -68,7 +68,8 @@ def bench(
         opened = [stack.enter_context(open_bundle(path)) for path in bundles]
         for bundle in opened:
             _refuse_core_ml(bundle)
-        from mobiconvert import load_classifier, set_threads
+        from mobiconvert import load_classifier
+        from mobiconvert.executorch.runtime import set_threads
 
         set_threads(config.threads)
         runner = BenchmarkRunner(load_classifier, config)

@@ -9,8 +9,6 @@ import typer
 from mobisdk.cli.bundles import BundlePath, open_bundle
 from mobisdk.cli.console import Json, print_json, say, stdout
 
-_TOP = 5
-
 
 def classify(
     bundle: BundlePath,
@@ -18,12 +16,11 @@ def classify(
     json: Json = False,
 ) -> None:
     """Print the five likeliest labels of an image, with milliseconds."""
+    from mobisdk.devices.top_k import top_k
     from mobisdk.preprocess import load_image, preprocess
 
     pixels = load_image(image)
     with open_bundle(bundle) as opened:
-        import numpy as np
-
         from mobiconvert import load_classifier
 
         classifier = load_classifier(opened)
@@ -33,14 +30,12 @@ def classify(
             started = time.perf_counter_ns()
             prepared = classifier.prepare(preprocess(pixels, opened.input))
             preprocessed = time.perf_counter_ns()
-            logits = classifier.forward(prepared).astype(np.float64)
+            logits = classifier.forward(prepared)
             finished = time.perf_counter_ns()
         finally:
             classifier.close()
-        shifted = np.exp(logits - logits.max())
-        order = np.argsort(-logits, kind="stable")[:_TOP]
-        labels, shares = opened.labels(), shifted / shifted.sum()
-        top = [{"label": labels[index], "probability": round(float(shares[index]), 6)} for index in order]
+        labels = opened.labels()
+        top = [{"label": labels[index], "probability": round(share, 6)} for index, share in top_k(logits)]
         manifest = opened.manifest
     preprocess_ms, inference_ms = (preprocessed - started) / 1e6, (finished - preprocessed) / 1e6
     if manifest["model"]["weights"]["source"] == "random":

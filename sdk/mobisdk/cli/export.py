@@ -73,7 +73,7 @@ def export(
         )
     ]
     _check_specs(grid)
-    networks = (_choose_network(wanted, checkpoint, None if untrained else runs) for wanted in grid)
+    networks = (_choose_network(wanted, checkpoint) for wanted in grid)
     bundles = list(export_networks(networks, len(grid), recipes, output))
     if json:
         print_json([summarize_bundle(bundle) for bundle in bundles])
@@ -156,12 +156,10 @@ def _check_specs(grid: Sequence[Mapping[str, Any]]) -> None:
             create_model(spec)
 
 
-def _choose_network(wanted: Mapping[str, Any], checkpoint: Path | None, runs: Path | None) -> "Network":
+def _choose_network(wanted: Mapping[str, Any], checkpoint: Path | None) -> "Network":
     """The checkpoint's network; else that of the newest run with these values; else an untrained one."""
     from mobisdk.cli.networks import create_untrained_network, load_trained_network
 
-    if checkpoint is None and runs is not None:
-        checkpoint = _find_checkpoint(runs, wanted)
     if checkpoint is None:
         return create_untrained_network(ModelSpec(**wanted))
     return load_trained_network(checkpoint, wanted)
@@ -181,14 +179,8 @@ def _print_table(bundles: Sequence["Bundle"]) -> None:
             f"{model['params'] / 1e6:.2f}",
             f"{model['macs'] / 1e6:.1f}",
             f"{bundle.size_bytes / 1e6:.2f}",
-            f"{delegated_share(bundle.manifest):.0%}",
+            f"{bundle.delegated_share:.0%}",
             f"{parity['sqnr_db']:.0f}",
             f"{parity['top1_agreement']:.0%}",
         )
     stdout().print(table)
-
-
-def delegated_share(manifest: Mapping[str, Any]) -> float:
-    """Share of the multiply-adds that the backend takes."""
-    macs: int = manifest["model"]["macs"]
-    return manifest["delegation"]["macs_delegated"] / macs if macs else 1.0

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mobiconvert import WeightsOrigin
 
 _SEED = 0
-_STATISTICS_IMAGES = 16
+_LEAST_IMAGES, _MOST_IMAGES = 16, 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,14 +37,17 @@ def create_untrained_network(spec: ModelSpec) -> Network:
 
     from mobiconvert import WeightsOrigin
     from mobisdk.data.photographs import photograph_crops
-    from mobisdk.models.untrained import create_untrained_model, estimate_batch_norm_
+    from mobisdk.models.untrained import create_untrained_model, estimate_batch_norm_, open_activations_
 
     input_spec = InputSpec.for_resolution(spec.resolution)
     module = create_untrained_model(spec, seed=_SEED)
-    crops = torch.from_numpy(photograph_crops(_STATISTICS_IMAGES, input_spec)).permute(0, 3, 1, 2).float() / 255
+    open_activations_(module)
+    # Small images have few pixels to take statistics from, and cost little.
+    count = max(_LEAST_IMAGES, min(_MOST_IMAGES, _LEAST_IMAGES * (224 // spec.resolution) ** 2))
+    crops = torch.from_numpy(photograph_crops(count, input_spec)).permute(0, 3, 1, 2).float() / 255
     mean, std = (torch.tensor(values).reshape(1, 3, 1, 1) for values in (input_spec.mean, input_spec.std))
     estimate_batch_norm_(module, (crops - mean) / std)
-    detail = f"seed {_SEED}, batch-norm statistics from {_STATISTICS_IMAGES} crops of scikit-learn's photographs"
+    detail = f"seed {_SEED}, batch-norm statistics from {count} crops of scikit-learn's photographs"
     return Network(module, spec, input_spec, WeightsOrigin("random", detail))
 
 

@@ -1,0 +1,115 @@
+"""`mobisdk verify`: what a bundle can prove by itself: hashes, golden, delegation."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mobisdk.cli.bundles import open_bundle
+from mobisdk.cli.console import Json, print_json, progress, say, stdout
+from mobisdk.errors import MobiError
+
+if TYPE_CHECKING:
+    from mobisdk.bundle import Bundle
+
+_LEAST_DELEGATED = 0.99
+_LARGEST_PIXEL_ERROR = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """One thing that was looked at, in words."""
+
+    name: str
+    ok: bool
+    found: str
+
+
+def verify(
+    bundles: Annotated[list[Path], typer.Argument(help="Bundles: folders, or the same zipped.", show_default=False)],
+    json: Json = False,
+) -> None:
+    """Run each bundle on its golden photograph, and check its hashes and its delegation; exit 1 where one fails."""
+    reports = {}
+    with progress() as bar:
+        task = bar.add_task("Verifying", total=len(bundles))
+        for path in bundles:
+            bar.update(task, description=f"Verifying {path.name}")
+            reports[str(path)] = list(verify_bundle(path))
+            bar.advance(task)
+    ok = all(check.ok for checks in reports.values() for check in checks)
+    if json:
+        documents = [
+            {"path": path, "ok": all(check.ok for check in checks), "checks": [dataclasses.asdict(c) for c in checks]}
+            for path, checks in reports.items()
+        ]
+        print_json({"ok": ok, "bundles": documents})
+    else:
+        for name, checks in reports.items():
+            stdout().print(name, style="bold", markup=False)
+            for check in checks:
+                stdout().print(f"  {'ok  ' if check.ok else 'FAIL'} {check.name}: {check.found}", markup=False)
+    if not ok:
+        say("A bundle failed; do not ship it. Export it again, or copy it again from where it was whole.")
+        raise typer.Exit(1)
+
+
+def verify_bundle(path: Path) -> Iterator[Check]:
+    """Check a bundle; the first thing that cannot be checked ends it."""
+    try:
+        with open_bundle(path) as bundle:
+            files = bundle.manifest["files"]
+            size = sum(entry["size_bytes"] for entry in files.values())
+            yield Check("hashes", True, f"{len(files)} files, {size / 1e6:.2f} MB, every byte as exported")
+            yield _check_preprocessing(bundle)
+            yield _check_golden(bundle)
+            yield _report_delegation(bundle)
+    except MobiError as error:
+        yield Check("bundle", False, str(error))
+
+
+def _check_preprocessing(bundle: "Bundle") -> Check:
+    """The golden photograph, preprocessed here, against the bytes that the phone will compare with."""
+    import numpy as np
+
+    from mobisdk.preprocess import load_image, preprocess
+
+    here = preprocess(load_image(bundle.path / bundle.manifest["golden"]["image"]), bundle.input)
+    error = int(np.abs(here.astype(int) - bundle.golden_input()).max())
+    found = f"the golden photograph's pixels differ by at most {error} of 255"
+    return Check("preprocessing", error <= _LARGEST_PIXEL_ERROR, found)
+
+
+def _check_golden(bundle: "Bundle") -> Check:
+    from mobiconvert import load_classifier
+    from mobisdk.devices.golden import check_golden
+
+    classifier = load_classifier(bundle)
+    classifier.load()
+    try:
+        golden = check_golden(bundle, classifier.forward(classifier.prepare(bundle.golden_input())))
+    finally:
+        classifier.close()
+    error = "not a number" if golden.max_abs_error is None else f"{golden.max_abs_error:.2g}"
+    top1 = "same" if golden.top1_matches else "another"
+    tolerance = bundle.manifest["golden"]["tolerance"]
+    return Check(
+        "golden", golden.passed, f"logits within {error} of float64 (tolerance {tolerance:g}), {top1} top-1 class"
+    )
+
+
+def _report_delegation(bundle: "Bundle") -> Check:
+    """A network that runs outside its backend is slow, not wrong: this warns and does not fail."""
+    delegation, target = bundle.manifest["delegation"], bundle.target
+    share = bundle.delegated_share
+    found = f"{target.backend} takes {share:.1%} of the multiply-adds"
+    if target.runtime == "coreml":
+        found += ", and chooses CPU, GPU or Neural Engine on the phone"
+    if delegation["fallback"]:
+        slow = ", ".join(f"{entry['count']} × {entry['op']}" for entry in delegation["fallback"])
+        found += f"; left to slow kernels: {slow}"
+    if share < _LEAST_DELEGATED:
+        say(f"Warning: {bundle.name} delegates only {share:.1%}; it will be slower than it could be.")
+    return Check("delegation", True, found)
