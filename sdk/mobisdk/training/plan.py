@@ -1,0 +1,94 @@
+"""Every setting of a training, decided: what `runs/<name>/spec.json` keeps and `--resume` goes on with."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mobisdk.data import Dataset
+from mobisdk.data.open import DIGITS
+from mobisdk.errors import ConfigError
+from mobisdk.specs import InputSpec, ModelSpec, spec_from_dict
+from mobisdk.training.spec import PEAK_LEARNING_RATES, OptimizerName, ScheduleName, TrainSpec
+
+_SMALL_DATASET = 10_000
+_FEWEST_EPOCHS, _MOST_EPOCHS = 24, 200
+_IMAGES_SHOWN = 40_000
+"""A small data set is shown again and again until the network has seen so many images."""
+_FULL_WEIGHT_DECAY = 5e-4
+_FULL_LABEL_SMOOTHING = 0.1
+_FULL_PADDING = 1 / 8
+"""Of the resolution: CIFAR's usual four pixels around 32."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingPlan:
+    """A TrainSpec in which nothing is left to choose; the fields of the same name mean the same."""
+
+    model: ModelSpec
+    input: InputSpec
+    data: str
+    epochs: int
+    batch_size: int
+    optimizer: OptimizerName
+    schedule: ScheduleName
+    learning_rate: float
+    warmup: float
+    weight_decay: float
+    label_smoothing: float
+    padding: int
+    """Black pixels around an image before a window is cut out of it at random."""
+    flip: bool
+    """Mirror every other image."""
+    ema_decay: float
+    seed: int
+    skip_broken: bool
+
+
+def plan_training(spec: TrainSpec, dataset: Dataset, view: InputSpec) -> TrainingPlan:
+    """Choose what `spec` leaves open.
+
+    The narrower the network, the less it is regularized and the less its images are varied: small networks have
+    trouble to learn their images, not to forget them.
+
+    Source: Howard et al. 2017 (arXiv:1704.04861), section 3.2.
+    """
+    count = len(dataset.train)
+    batch_size = spec.batch_size or (128 if count >= _SMALL_DATASET else 64)
+    epochs = min(max(math.ceil(_IMAGES_SHOWN / count), _FEWEST_EPOCHS), _MOST_EPOCHS)
+    strength = min(1.0, spec.model.alpha)
+    return TrainingPlan(
+        model=dataclasses.replace(spec.model, num_classes=len(dataset.classes)),
+        input=view,
+        data=spec.data if spec.data == DIGITS else str(Path(spec.data).resolve()),
+        epochs=spec.epochs or dataset.epochs or epochs,
+        batch_size=batch_size,
+        optimizer=spec.optimizer,
+        schedule=spec.schedule,
+        learning_rate=spec.learning_rate or PEAK_LEARNING_RATES[spec.optimizer] * batch_size / 128,
+        warmup=spec.warmup,
+        weight_decay=_FULL_WEIGHT_DECAY * strength if spec.weight_decay is None else spec.weight_decay,
+        label_smoothing=_FULL_LABEL_SMOOTHING * strength if spec.label_smoothing is None else spec.label_smoothing,
+        padding=round(_FULL_PADDING * strength * spec.model.resolution) if view.resize == view.crop else 0,
+        flip=dataset.flip,
+        ema_decay=spec.ema_decay,
+        seed=spec.seed,
+        skip_broken=spec.skip_broken,
+    )
+
+
+def plan_from_dict(values: Mapping[str, Any]) -> TrainingPlan:
+    """Read what `dataclasses.asdict` gave.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or a value is outside what is allowed.
+    """
+    try:
+        specs = {
+            "model": spec_from_dict(ModelSpec, values["model"]),
+            "input": spec_from_dict(InputSpec, values["input"]),
+        }
+        return TrainingPlan(**{**values, **specs})
+    except (KeyError, TypeError) as error:
+        raise ConfigError("the settings are not a training's", got=str(error)) from error

@@ -1,0 +1,177 @@
+"""A training, from what the user chose to a finished run."""
+
+import dataclasses
+import importlib.metadata
+import itertools
+import json
+import platform
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import mobisdk
+from mobisdk.data import Dataset, DecodedImages, ImageRef, check_every_class, decode_images, open_dataset
+from mobisdk.data.view import choose_input
+from mobisdk.errors import ConfigError, DataError
+from mobisdk.files import folder_atomically
+from mobisdk.specs import InputSpec
+from mobisdk.training.plan import TrainingPlan, plan_training
+from mobisdk.training.progress import TrainedRun, TrainProgress
+from mobisdk.training.runs import CACHE, CHECKPOINT, SCHEMA, SPEC, read_run
+from mobisdk.training.spec import TrainSpec
+
+OnProgress = Callable[[TrainProgress], None]
+OnDecoded = Callable[[int, int], None]
+"""Hears how many images are decoded, and of how many."""
+
+
+def train(
+    spec: TrainSpec,
+    *,
+    runs: Path,
+    name: str | None = None,
+    on_decoded: OnDecoded | None = None,
+    on_progress: OnProgress | None = None,
+) -> TrainedRun:
+    """Train a network and keep it in `runs/name`; without a name it is the network's and the data's.
+
+    The folder appears when training starts, and is whole after every epoch.
+
+    Raises:
+        ConfigError: the name is taken or cannot be a folder's, the architecture is unknown, or the loss is NaN.
+        DataError: the data cannot be trained with: see `open_dataset` and `decode_images`.
+        OSError: the disk is full, or `runs` cannot be written.
+    """
+    if name is not None:
+        _check_name(runs, name)
+    dataset = open_dataset(spec.data)
+    plan = plan_training(spec, dataset, choose_input(dataset, spec.model.resolution))
+    _check_network(plan)
+    splits = _decode(dataset, plan, runs / CACHE, on_decoded)
+    folder = runs / (name or _free_name(runs, plan))
+    runs.mkdir(parents=True, exist_ok=True)
+    with folder_atomically(folder) as partial:
+        document = _document(plan, dataset, *splits)
+        (partial / SPEC).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return _fit(folder, plan, dataset, *splits, on_progress)
+
+
+def resume(folder: Path, *, on_decoded: OnDecoded | None = None, on_progress: OnProgress | None = None) -> TrainedRun:
+    """Go on with a training that was stopped, as if it had not been.
+
+    Raises:
+        ConfigError: the run is finished, or the loss is NaN.
+        DataError: there is no such run, its files are damaged, or its data has changed.
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    run = read_run(folder)
+    if len(run.metrics) >= run.plan.epochs:
+        raise ConfigError("the run is finished", got=run.name, hint="Train another one with `mobisdk train --name …`")
+    dataset = open_dataset(run.plan.data)
+    if dataset.sha256 != run.data["sha256"]:
+        raise DataError(
+            "the data has changed since the run started", got=run.plan.data, hint="Restore it, or train a new run"
+        )
+    splits = _decode(dataset, run.plan, folder.parent / CACHE, on_decoded)
+    return _fit(folder, run.plan, dataset, *splits, on_progress)
+
+
+def _decode(
+    dataset: Dataset, plan: TrainingPlan, cache: Path, on_decoded: OnDecoded | None
+) -> tuple[DecodedImages, DecodedImages]:
+    """Both splits; where photographs have a rim, training keeps it to cut its windows from."""
+    whole = InputSpec(plan.input.resize, plan.input.resize, plan.input.mean, plan.input.std)
+    total = len(dataset.train) + len(dataset.test)
+
+    def decode(split: str, images: Sequence[ImageRef], view: InputSpec, before: int) -> DecodedImages:
+        decoded = decode_images(
+            images,
+            view,
+            cache=cache,
+            skip_broken=plan.skip_broken,
+            on_decoded=None if on_decoded is None else lambda done: on_decoded(before + done, total),
+        )
+        check_every_class(dataset.source, split, dataset.classes, decoded.labels.tolist())
+        return decoded
+
+    return decode("train", dataset.train, whole, 0), decode("test", dataset.test, plan.input, len(dataset.train))
+
+
+def _fit(
+    folder: Path,
+    plan: TrainingPlan,
+    dataset: Dataset,
+    train_images: DecodedImages,
+    test_images: DecodedImages,
+    on_progress: OnProgress | None,
+) -> TrainedRun:
+    from mobisdk.training.fitting import fit  # Lightning takes seconds
+
+    fit(folder, plan, dataset.classes, train_images, test_images, on_progress)
+    metrics = read_run(folder).metrics
+    return TrainedRun(
+        folder,
+        folder / CHECKPOINT,
+        plan.model,
+        plan.input,
+        dataset.classes,
+        plan.epochs,
+        correct=metrics[-1]["correct"],
+        tested=metrics[-1]["tested"],
+        seconds=sum(line["seconds"] for line in metrics),
+    )
+
+
+def _document(plan: TrainingPlan, dataset: Dataset, train_images: DecodedImages, test_images: DecodedImages) -> Any:
+    """What spec.json says."""
+    return {
+        "schema": SCHEMA,
+        "started_at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "plan": dataclasses.asdict(plan),
+        "data": {
+            "source": plan.data,
+            "sha256": dataset.sha256,
+            "classes": dataset.classes,
+            "train_images": len(train_images.labels),
+            "test_images": len(test_images.labels),
+            "duplicates": dataset.duplicates,
+            "ignored": dataset.ignored,
+            "broken": train_images.broken + test_images.broken,
+        },
+        "versions": {
+            "mobisdk": mobisdk.__version__,
+            "python": platform.python_version(),
+            **{package: importlib.metadata.version(package) for package in ("torch", "lightning")},
+        },
+    }
+
+
+def _check_network(plan: TrainingPlan) -> None:
+    """Find out that a network cannot be built before anything is decoded or written."""
+    import torch
+
+    from mobisdk.models import create_model
+
+    with torch.device("meta"):
+        create_model(plan.model)
+
+
+def _check_name(runs: Path, name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
+        raise ConfigError("a run's name is a folder's", got=name, allowed="letters, digits, dot, dash, underscore")
+    if (runs / name).exists():
+        raise ConfigError(
+            "there is a run of this name",
+            got=name,
+            hint=f"Go on with it with --resume {name}, or choose another --name",
+        )
+
+
+def _free_name(runs: Path, plan: TrainingPlan) -> str:
+    """`mobilenet_v1-a0.25-r32-digits`, or the same with `-2`, `-3`, … where there is one."""
+    data = re.sub(r"[^A-Za-z0-9_.]+", "-", Path(plan.data).stem) or "data"
+    stem = f"{plan.model.name}-{data}"
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    return next(name for name in names if not (runs / name).exists())
