@@ -41,7 +41,7 @@ def test_document_has_every_figure_in_nanoseconds_and_what_became_of_each_line()
     (burst,) = group["warm"]
     assert (burst["mode"], burst["runs"], burst["samples"]) == ("burst", 7, 21)
     assert burst["p50"] == {"value_ns": 13, "low_ns": 10, "high_ns": 16, "reason": None}
-    assert burst["p99"]["reason"] == "21 samples; an interval of this tail needs 1000"
+    assert burst["p99"]["reason"] == "7 runs; an interval of this tail needs about 572"
     assert burst["images_per_s"] == pytest.approx(1e9 / 13)
     assert group["cold"][0]["load"]["value_ns"] == 520
     assert document["summary"] == ["mobilenet_v1 0.5 at 160 takes 0.000013 ms."]

@@ -35,8 +35,8 @@ def true_quantile_ns(q: float, noise: float) -> float:
     return 2e6 * math.exp(scipy.stats.exponnorm(SPREAD / noise, scale=noise).ppf(q))
 
 
-@pytest.mark.parametrize("runs", [10, 20])
-@pytest.mark.parametrize("noise", [0.02, 0.05])
+@pytest.mark.parametrize("runs", [5, 10, 20])
+@pytest.mark.parametrize("noise", [0.02, 0.1])
 def test_interval_of_the_median_covers_the_truth_in_93_to_97_percent_of_data_sets(runs: int, noise: float) -> None:
     truth = true_quantile_ns(0.5, noise)
     estimates = [estimate_quantile(list(each), 0.5) for each in simulate(1000, runs, 100, noise, seed=runs)]
@@ -45,17 +45,22 @@ def test_interval_of_the_median_covers_the_truth_in_93_to_97_percent_of_data_set
     assert 0.93 <= np.mean(covered) <= 0.97
 
 
-def test_interval_of_a_tail_covers_the_truth_though_slow_runs_make_it() -> None:
-    truth = true_quantile_ns(0.9, 0.05)
-    data = simulate(1000, 20, 100, 0.05, seed=3)
-    estimates = [estimate_quantile(list(each), 0.9) for each in data]
+def test_interval_of_a_tail_covers_the_truth_where_it_is_given() -> None:
+    truth = true_quantile_ns(0.9, 0.02)
+    estimates = [estimate_quantile(list(each), 0.9) for each in simulate(1000, 20, 100, 0.02, seed=3)]
     covered = [e.low_ns <= truth <= e.high_ns for e in estimates if e.low_ns is not None and e.high_ns is not None]
-    assert len(covered) > 900
-    assert 0.92 <= np.mean(covered) <= 0.98
+    assert len(covered) > 950
+    assert 0.93 <= np.mean(covered) <= 0.97
+
+
+def test_tail_that_slow_runs_make_is_neither_bounded_here_nor_by_the_quantiles_of_runs() -> None:
+    truth = true_quantile_ns(0.9, 0.1)
+    data = simulate(1000, 20, 100, 0.1, seed=3)
+    estimates = [estimate_quantile(list(each), 0.9) for each in data]
+    assert np.mean([estimate.low_ns is None for estimate in estimates]) > 0.95
     logs = np.log(np.quantile(data, 0.9, axis=2))
     low, high = scipy.stats.t.interval(0.95, 19, logs.mean(axis=1), scipy.stats.sem(logs, axis=1))
-    by_runs = np.mean((low <= math.log(truth)) & (math.log(truth) <= high))
-    assert by_runs < 0.8  # why a t interval on each run's own p90 was turned down
+    assert np.mean((low <= math.log(truth)) & (math.log(truth) <= high)) < 0.5  # why that method was turned down
 
 
 def test_interval_when_runs_differ_in_length_still_covers() -> None:
@@ -70,8 +75,9 @@ def test_interval_when_runs_differ_in_length_still_covers() -> None:
 def test_interval_of_a_hand_worked_case() -> None:
     """Five runs with 1, 2, 2, 2 and 3 of 4 samples below the pooled median.
 
-    Shares 1/4, 1/2, 1/2, 1/2, 3/4: variance 1/32, standard error √(1/160) = 0.07906, t(4) = 2.7764, margin 0.2195;
-    positions (0.5 ± 0.2195) · 19 = 5.330 and 13.670 of 100, 200, … 2000.
+    Shares 1/4, 1/2, 1/2, 1/2, 3/4: variance 1/32, standard error √(1/160) = 0.07906, of log odds 0.31623; with
+    t(4) = 2.7764 the odds are 2.4060 and its inverse, the shares 0.2936 and 0.7064, and the places among 100, 200, …
+    2000 are 19 times that: 5.578 and 13.422.
     """
     runs = [
         durations([100, 1100, 1200, 1300]),
@@ -81,7 +87,7 @@ def test_interval_of_a_hand_worked_case() -> None:
         durations([800, 900, 1000, 2000]),
     ]
     estimate = estimate_quantile(runs, 0.5)
-    assert (estimate.value_ns, estimate.low_ns, estimate.high_ns, estimate.reason) == (1050, 633, 1467, None)
+    assert (estimate.value_ns, estimate.low_ns, estimate.high_ns, estimate.reason) == (1050, 658, 1442, None)
 
 
 def test_interval_of_one_sample_a_run_is_near_scipys_exact_one() -> None:
@@ -92,16 +98,6 @@ def test_interval_of_one_sample_a_run_is_near_scipys_exact_one() -> None:
     for ours, theirs in ((estimate.low_ns, exact.low), (estimate.high_ns, exact.high)):
         place, theirs_place = np.searchsorted(neighbours, [ours or 0, theirs])
         assert abs(int(place) - int(theirs_place)) <= 1
-
-
-def test_median_of_few_runs_that_lie_apart_has_scipys_t_interval_of_their_logarithms() -> None:
-    medians = [1_000_000, 1_100_000, 1_210_000, 1_331_000, 1_464_100]
-    estimate = estimate_quantile([durations([median - 1, median, median + 1]) for median in medians], 0.5)
-    logs = np.log(medians)
-    low, high = np.exp(scipy.stats.t.interval(0.95, 4, logs.mean(), scipy.stats.sem(logs)))
-    assert estimate.value_ns == 1_210_000
-    assert estimate.low_ns == pytest.approx(low, abs=1)
-    assert estimate.high_ns == pytest.approx(high, abs=1)
 
 
 def test_value_is_numpys_quantile_of_all_samples() -> None:
@@ -115,9 +111,9 @@ def test_value_is_numpys_quantile_of_all_samples() -> None:
     [
         ([[5, 6, 7]], 0.5, "1 run; an interval needs 5"),
         ([[5, 6, 7]] * 4, 0.5, "4 runs; an interval needs 5"),
-        ([[5, 6, 7]] * 5, 0.9, "15 samples; an interval of this tail needs 100"),
-        ([list(range(199))] * 5, 0.99, "995 samples; an interval of this tail needs 1000"),
-        ([[1] * 20] * 9 + [[9] * 20], 0.9, "few of the 10 runs make this tail; about 53 would bound it"),
+        ([[5, 6, 7]] * 5, 0.9, "5 runs; an interval of this tail needs about 17"),  # 15 samples: 1.5 beyond, not 5
+        ([list(range(90))] * 5, 0.99, "5 runs; an interval of this tail needs about 6"),  # 4.5 beyond
+        ([[1] * 20] * 9 + [[9] * 20], 0.9, "10 runs; an interval of this tail needs about 20"),  # worth 25 samples
     ],
 )
 def test_interval_that_cannot_be_given_says_why(runs: list[list[int]], q: float, reason: str) -> None:
