@@ -7,12 +7,13 @@ from mobisdk.latency.stats import Quantile
 _NS_PER_MS = 1e6
 _NS_DIGITS = 6
 """Digits of a millisecond's nanoseconds."""
+_FEWEST_DIGITS = 2
 _MOST_DIGITS = 4
 _DIGITS_WITHOUT_INTERVAL = 3
 
 
 def format_ms(quantile: Quantile | None) -> str:
-    """`1.23`: digits end where the interval's half-width begins, at most four in all; three without an interval."""
+    """`1.23`: digits end where the interval's half-width begins, two to four in all; three without an interval."""
     return "" if quantile is None else f"{quantile.value_ns / _NS_PER_MS:.{_decimals(quantile)}f}"
 
 
@@ -35,7 +36,8 @@ def _decimals(quantile: Quantile) -> int:
         last = value - _DIGITS_WITHOUT_INTERVAL + 1
     else:
         half_width_ns = (quantile.high_ns - quantile.low_ns) / 2
-        last = max(_exponent(half_width_ns / 2), value - _MOST_DIGITS + 1)  # a leading 1 alone would be too coarse
+        last = _exponent(half_width_ns / 2)  # a leading 1 alone would be too coarse
+        last = max(min(last, value - _FEWEST_DIGITS + 1), value - _MOST_DIGITS + 1)
     return min(max(_NS_DIGITS - last, 0), _NS_DIGITS)
 
 
