@@ -146,7 +146,7 @@ _VALIDATOR = jsonschema_rs.Draft202012Validator(
 def _check(document: Any) -> None:
     """Hold `document` against the schema, and its samples against each other."""
     if not isinstance(document, dict):
-        raise DataError("the line is not a JSON object", got=document)
+        raise DataError(f"the line is not a JSON object but {type(document).__name__}")
     if document.get("schema") != SCHEMA:
         raise DataError("the line is of another schema", got=document.get("schema"), allowed=SCHEMA)
     try:
