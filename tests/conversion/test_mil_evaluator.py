@@ -22,6 +22,7 @@ from mobisdk.errors import BundleError, ConfigError, DataError, MobiError, Unsup
 
 with quiet_imports():
     import coremltools as ct
+    import coremltools.optimize.coreml as opt
     from coremltools.converters.mil import Builder as mb  # noqa: N813  (its own documents' name)
     from coremltools.converters.mil.mil import types
     from coremltools.libmilstoragepython import _BlobStorageWriter
@@ -160,34 +161,32 @@ def test_the_classifier_takes_tensors_in_zero_to_one(tmp_path: Path) -> None:
 # --- rounding -----------------------------------------------------------------------------------------------------
 
 
-def _sum_of(values: Any, precision: Any) -> Callable[[Path], Any]:
-    """A program that adds the second half of `values` to the first half, computing in `precision`."""
+def _add_then_subtract(x: Any, z: Any, precision: Any, folder: Path) -> Any:
+    """(x + z) - x by a program that computes in `precision`."""
 
-    def run(folder: Path) -> Any:
-        @mb.program(
-            input_specs=[mb.TensorSpec(shape=(len(values) // 2,), dtype=precision) for _ in range(2)],
-            opset_version=ct.target.iOS16,
-        )
-        def program(x: Any, z: Any) -> Any:
-            return mb.add(x=x, y=z, name="y")
+    @mb.program(
+        input_specs=[mb.TensorSpec(shape=(len(x),), dtype=precision) for _ in range(2)],
+        opset_version=ct.target.iOS16,
+    )
+    def program(x: Any, z: Any) -> Any:
+        return mb.sub(x=mb.add(x=x, y=z), y=x, name="y")
 
-        loaded = load_mil_program(_save(program, folder / "m.mlpackage"))
-        halves = np.split(np.array(values, types.nptype_from_builtin(precision)), 2)
-        return evaluate(loaded, {"x": halves[0], "z": halves[1]})["y"]
-
-    return run
+    loaded = load_mil_program(_save(program, folder / "m.mlpackage"))
+    dtype = types.nptype_from_builtin(precision)
+    return evaluate(loaded, {"x": np.array(x, dtype), "z": np.array(z, dtype)})["y"]
 
 
-def test_results_are_rounded_to_float16_where_the_program_says_so(tmp_path: Path) -> None:
-    # float16 steps by 2 from 2048 on, and a tie goes to the even neighbour; 65519 is the last that is not ∞.
-    values = [2048, 2050, 60000, 1, 1, 6000]
-    rounded = _sum_of(values, types.fp16)(tmp_path)
-    assert rounded.dtype == np.float16
-    np.testing.assert_array_equal(rounded, [2048, 2052, np.inf])
+def test_every_result_is_rounded_to_float16_where_the_program_says_so(tmp_path: Path) -> None:
+    # float16 steps by 2 from 2048 on, a tie goes to the even neighbour, and past 65504 there is only ∞.
+    differences = _add_then_subtract([2048, 2050, 60000], [1, 1, 6000], types.fp16, tmp_path)
+    assert differences.dtype == np.float16
+    np.testing.assert_array_equal(differences, [0, 2, np.inf])
 
 
 def test_float32_programs_are_not_rounded(tmp_path: Path) -> None:
-    np.testing.assert_array_equal(_sum_of([2048, 2050, 60000, 1, 1, 6000], types.fp32)(tmp_path), [2049, 2051, 66000])
+    differences = _add_then_subtract([2048, 2050, 60000], [1, 1, 6000], types.fp32, tmp_path)
+    assert differences.dtype == np.float32
+    np.testing.assert_array_equal(differences, [1, 1, 6000])
 
 
 def test_sums_within_an_operation_are_wider_than_float16(tmp_path: Path) -> None:
@@ -434,6 +433,42 @@ def test_any_flipped_bit_is_refused_or_harmless(package: Path) -> None:
         except MobiError:
             refused += 1
     assert refused > 50
+
+
+# --- compressed weights ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("operation", "compress", "config"),
+    [
+        ("constexpr_affine_dequantize", opt.linear_quantize_weights, opt.OpLinearQuantizerConfig(weight_threshold=0)),
+        (
+            "constexpr_lut_to_dense",
+            opt.palettize_weights,
+            opt.OpPalettizerConfig(nbits=4, mode="uniform", weight_threshold=0),
+        ),
+        (
+            "constexpr_sparse_to_dense",
+            opt.prune_weights,
+            opt.OpMagnitudePrunerConfig(target_sparsity=0.75, weight_threshold=0),
+        ),
+    ],
+)
+def test_compressed_weights_give_the_results_of_coremltools_decompression(
+    exported: Exported, tmp_path: Path, operation: str, compress: Any, config: Any
+) -> None:
+    with quiet_imports():
+        model = ct.models.MLModel(str(exported.packages["fp16"]), skip_model_load=True)
+        model = compress(model, opt.OptimizationConfig(global_config=config))
+        model.save(str(tmp_path / "compressed.mlpackage"))
+        present = {each.type for each in _operations(model.get_spec())}
+        model = opt.decompress_weights(model)
+        model.save(str(tmp_path / "plain.mlpackage"))
+        del model
+    assert operation in present
+    logits = _classify(tmp_path / "compressed.mlpackage", _image())
+    np.testing.assert_array_equal(logits, _classify(tmp_path / "plain.mlpackage", _image()))
+    assert not np.array_equal(logits, _classify(exported.packages["fp16"], _image()))
 
 
 # --- inputs and outputs -------------------------------------------------------------------------------------------

@@ -598,10 +598,24 @@ def test_older_and_newer_opsets_are_read(opset: str, tmp_path: Path) -> None:
 
 def test_whole_numbers_stay_whole(tmp_path: Path) -> None:
     a, b = np.array([[7, -7, 9], [5, -5, 4]], np.int32), np.array([[2, 2, 4], [-2, -2, 2]], np.int32)
-    total, floored = run_program(lambda a, b: (mb.add(x=a, y=b), mb.floor_div(x=a, y=b)), [a, b], tmp_path)
-    assert total.dtype == floored.dtype == np.int32
+    total, floored, rest = run_program(
+        lambda a, b: (mb.add(x=a, y=b), mb.floor_div(x=a, y=b), mb.mod(x=a, y=b)), [a, b], tmp_path
+    )
+    assert total.dtype == floored.dtype == rest.dtype == np.int32
     np.testing.assert_array_equal(total, [[9, -5, 13], [3, -7, 6]])
     np.testing.assert_array_equal(floored, [[3, -4, 2], [-3, 2, 2]])
+    np.testing.assert_array_equal(rest, [[1, 1, 1], [-1, -1, 0]])
+
+
+def test_values_on_a_boundary(tmp_path: Path) -> None:
+    kept, sign, even = run_program(
+        lambda a: (mb.thresholded_relu(x=a, alpha=np.float32(0.5)), mb.sign(x=a), mb.round(x=a)),
+        [np.array([0.5, 0.25, 0, -0.5, 1.5, 2.5], np.float32)],
+        tmp_path,
+    )
+    np.testing.assert_array_equal(kept, [0.5, 0, 0, 0, 1.5, 2.5])
+    np.testing.assert_array_equal(sign, [1, 1, 0, -1, 1, 1])
+    np.testing.assert_array_equal(even, [0, 0, 0, 0, 2, 2])
 
 
 # --- compressed weights -------------------------------------------------------------------------------------------

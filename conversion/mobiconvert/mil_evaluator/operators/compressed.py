@@ -18,7 +18,7 @@ _RANGES = {"int8": (-128, 127), "uint8": (0, 255)}
 
 
 def constexpr_affine_dequantize(quantized_data: Tensor, zero_point: Tensor, scale: Tensor, axis: int) -> Tensor:
-    """Scale · (data − zero point); both are numbers, or vectors along `axis`."""
+    """scale · (data − zero point); both are numbers, or vectors along `axis`."""
     return dequantize(quantized_data, scale, zero_point, axis)
 
 
@@ -66,7 +66,7 @@ def dequantize(
     zero_point: Tensor | None = None,
     axis: int | None = None,
 ) -> Tensor:
-    """Scale · (x − zero point); both are numbers, or vectors along `axis`."""
+    """scale · (x − zero point); both are numbers, or vectors along `axis`."""
     levels = input.to(torch.float32)
     if zero_point is not None:
         levels = levels - _along(zero_point, axis, input.dim())

@@ -35,7 +35,7 @@ def conv(
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """X (*D,C_in) times weight (C_out,C_in) transposed."""
+    """x (*D,C_in) times weight (C_out,C_in) transposed."""
     return F.linear(x, weight, bias)
 
 

@@ -7,9 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mobiconvert.mil_evaluator.dtypes import DTYPES
+
 
 def clip(x: Tensor, alpha: float, beta: float) -> Tensor:
-    """X between alpha and beta."""
+    """x between alpha and beta."""
     return x.clamp(alpha, beta)
 
 
@@ -33,13 +35,8 @@ def log(x: Tensor, epsilon: float = 1e-45) -> Tensor:
     return torch.log(x + epsilon)
 
 
-def real_div(x: Tensor, y: Tensor) -> Tensor:
-    """X / y; of whole numbers, the quotient rounded towards zero."""
-    return x / y if x.is_floating_point() else torch.div(x, y, rounding_mode="trunc")
-
-
 def leaky_relu(x: Tensor, alpha: float) -> Tensor:
-    """X where it is positive, else alpha · x."""
+    """x where it is positive, else alpha · x."""
     return F.leaky_relu(x, alpha)
 
 
@@ -49,7 +46,7 @@ def prelu(x: Tensor, alpha: Tensor) -> Tensor:
 
 
 def elu(x: Tensor, alpha: float) -> Tensor:
-    """X where it is positive, else alpha · (eˣ − 1)."""
+    """x where it is positive, else alpha · (eˣ − 1)."""
     return F.elu(x, alpha)
 
 
@@ -59,22 +56,22 @@ def clamped_relu(x: Tensor, alpha: float, beta: float) -> Tensor:
 
 
 def thresholded_relu(x: Tensor, alpha: float) -> Tensor:
-    """X where it is at least alpha, else 0."""
+    """x where it is at least alpha, else 0."""
     return torch.where(x >= alpha, x, torch.zeros_like(x))
 
 
 def sigmoid_hard(x: Tensor, alpha: float, beta: float) -> Tensor:
-    """Alpha · x + beta between 0 and 1."""
+    """alpha · x + beta between 0 and 1."""
     return (x * alpha + beta).clamp(0, 1)
 
 
 def linear_activation(x: Tensor, alpha: float, beta: float) -> Tensor:
-    """Alpha · x + beta."""
+    """alpha · x + beta."""
     return x * alpha + beta
 
 
 def scaled_tanh(x: Tensor, alpha: float, beta: float) -> Tensor:
-    """Alpha · tanh(beta · x)."""
+    """alpha · tanh(beta · x)."""
     return alpha * torch.tanh(x * beta)
 
 
@@ -92,11 +89,11 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
 
 def cast(x: Tensor, dtype: Literal["fp16", "fp32", "int8", "uint8", "int16", "uint16", "int32", "bool"]) -> Tensor:
     """The same values in another type; fractions are cut off for whole numbers. float16 is rounded by the caller."""
-    return x.to(_CAST[dtype])
+    return x.to(DTYPES[dtype].held)
 
 
 def select(cond: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """A where cond holds, else b."""
+    """`a` where `cond` holds, else `b`."""
     return torch.where(cond, a, b)
 
 
@@ -113,17 +110,6 @@ def _of_two(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, T
 
     return operator
 
-
-_CAST = {
-    "fp16": torch.float32,
-    "fp32": torch.float32,
-    "int8": torch.int8,
-    "uint8": torch.uint8,
-    "int16": torch.int16,
-    "uint16": torch.int32,
-    "int32": torch.int32,
-    "bool": torch.bool,
-}
 
 _ONE: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda x: x,
@@ -163,6 +149,7 @@ _TWO: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mul": torch.mul,
     "not_equal": torch.ne,
     "pow": torch.pow,
+    "real_div": torch.true_divide,  # of whole numbers: the caller cuts the fraction off
     "sub": torch.sub,
 }
 
@@ -179,7 +166,6 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
     "linear_activation": linear_activation,
     "log": log,
     "prelu": prelu,
-    "real_div": real_div,
     "rsqrt": rsqrt,
     "scaled_tanh": scaled_tanh,
     "select": select,

@@ -15,7 +15,7 @@ def batch_norm(
     beta: Tensor | None = None,
     epsilon: float = 1e-5,
 ) -> Tensor:
-    """Gamma · (x − mean) / √(variance + ε) + beta, a channel of (N,C,*D) each."""
+    """gamma · (x − mean) / √(variance + ε) + beta, a channel of (N,C,*D) each."""
     return F.batch_norm(x, mean, variance, gamma, beta, training=False, eps=epsilon)
 
 
@@ -31,7 +31,7 @@ def layer_norm(
     beta: Tensor | None = None,
     epsilon: float = 1e-5,
 ) -> Tensor:
-    """X normalized over `axes` (all of them by default), then scaled and shifted."""
+    """x normalized over `axes` (all of them by default), then scaled and shifted."""
     over = sorted(axis % x.dim() for axis in (axes if axes is not None else range(x.dim())))
     variance, mean = torch.var_mean(x, over, correction=0, keepdim=True)
     normal = (x - mean) * torch.rsqrt(variance + epsilon)
