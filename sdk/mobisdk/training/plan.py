@@ -16,6 +16,9 @@ _SMALL_DATASET = 10_000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 24, 200
 _IMAGES_SHOWN = 40_000
 """A small data set is shown again and again until the network has seen so many images."""
+_EMA_DECAY = 0.99
+_STEPS_TO_AVERAGE = 1_000
+"""In a shorter training the average, which follows a hundred steps late, is worse than the last step."""
 _FULL_WEIGHT_DECAY = 5e-4
 _FULL_LABEL_SMOOTHING = 0.1
 _FULL_PADDING = 1 / 8
@@ -56,13 +59,15 @@ def plan_training(spec: TrainSpec, dataset: Dataset, view: InputSpec) -> Trainin
     """
     count = len(dataset.train)
     batch_size = spec.batch_size or (128 if count >= _SMALL_DATASET else 64)
-    epochs = min(max(math.ceil(_IMAGES_SHOWN / count), _FEWEST_EPOCHS), _MOST_EPOCHS)
+    shown = min(max(math.ceil(_IMAGES_SHOWN / count), _FEWEST_EPOCHS), _MOST_EPOCHS)
+    epochs = spec.epochs or dataset.epochs or shown
+    usual_ema_decay = _EMA_DECAY if epochs * count >= _STEPS_TO_AVERAGE * batch_size else 0.0
     strength = min(1.0, spec.model.alpha)
     return TrainingPlan(
         model=dataclasses.replace(spec.model, num_classes=len(dataset.classes)),
         input=view,
         data=spec.data if spec.data == DIGITS else str(Path(spec.data).resolve()),
-        epochs=spec.epochs or dataset.epochs or epochs,
+        epochs=epochs,
         batch_size=batch_size,
         optimizer=spec.optimizer,
         schedule=spec.schedule,
@@ -72,7 +77,7 @@ def plan_training(spec: TrainSpec, dataset: Dataset, view: InputSpec) -> Trainin
         label_smoothing=_FULL_LABEL_SMOOTHING * strength if spec.label_smoothing is None else spec.label_smoothing,
         padding=round(_FULL_PADDING * strength * spec.model.resolution) if view.resize == view.crop else 0,
         flip=dataset.flip,
-        ema_decay=spec.ema_decay,
+        ema_decay=usual_ema_decay if spec.ema_decay is None else spec.ema_decay,
         seed=spec.seed,
         skip_broken=spec.skip_broken,
     )

@@ -19,12 +19,14 @@ from mobisdk.files import folder_atomically
 from mobisdk.specs import InputSpec
 from mobisdk.training.plan import TrainingPlan, plan_training
 from mobisdk.training.progress import TrainedRun, TrainProgress
-from mobisdk.training.runs import CACHE, CHECKPOINT, SCHEMA, SPEC, read_run
+from mobisdk.training.runs import CACHE, CHECKPOINT, SCHEMA, SPEC, RunSummary, read_run
 from mobisdk.training.spec import TrainSpec
 
 OnProgress = Callable[[TrainProgress], None]
 OnDecoded = Callable[[int, int], None]
 """Hears how many images are decoded, and of how many."""
+OnStart = Callable[[RunSummary], None]
+"""Hears what is going to be trained, once its folder is there."""
 
 
 def train(
@@ -33,6 +35,7 @@ def train(
     runs: Path,
     name: str | None = None,
     on_decoded: OnDecoded | None = None,
+    on_start: OnStart | None = None,
     on_progress: OnProgress | None = None,
 ) -> TrainedRun:
     """Train a network and keep it in `runs/name`; without a name it is the network's and the data's.
@@ -55,10 +58,16 @@ def train(
     with folder_atomically(folder) as partial:
         document = _document(plan, dataset, *splits)
         (partial / SPEC).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return _fit(folder, plan, dataset, *splits, on_progress)
+    return _fit(folder, *splits, on_start, on_progress)
 
 
-def resume(folder: Path, *, on_decoded: OnDecoded | None = None, on_progress: OnProgress | None = None) -> TrainedRun:
+def resume(
+    folder: Path,
+    *,
+    on_decoded: OnDecoded | None = None,
+    on_start: OnStart | None = None,
+    on_progress: OnProgress | None = None,
+) -> TrainedRun:
     """Go on with a training that was stopped, as if it had not been.
 
     Raises:
@@ -75,7 +84,7 @@ def resume(folder: Path, *, on_decoded: OnDecoded | None = None, on_progress: On
             "the data has changed since the run started", got=run.plan.data, hint="Restore it, or train a new run"
         )
     splits = _decode(dataset, run.plan, folder.parent / CACHE, on_decoded)
-    return _fit(folder, run.plan, dataset, *splits, on_progress)
+    return _fit(folder, *splits, on_start, on_progress)
 
 
 def _decode(
@@ -101,23 +110,26 @@ def _decode(
 
 def _fit(
     folder: Path,
-    plan: TrainingPlan,
-    dataset: Dataset,
     train_images: DecodedImages,
     test_images: DecodedImages,
+    on_start: OnStart | None,
     on_progress: OnProgress | None,
 ) -> TrainedRun:
     from mobisdk.training.fitting import fit  # Lightning takes seconds
 
-    fit(folder, plan, dataset.classes, train_images, test_images, on_progress)
+    run = read_run(folder)
+    if on_start is not None:
+        on_start(run)
+    classes = tuple(run.data["classes"])
+    fit(folder, run.plan, classes, train_images, test_images, on_progress)
     metrics = read_run(folder).metrics
     return TrainedRun(
         folder,
         folder / CHECKPOINT,
-        plan.model,
-        plan.input,
-        dataset.classes,
-        plan.epochs,
+        run.plan.model,
+        run.plan.input,
+        classes,
+        run.plan.epochs,
         correct=metrics[-1]["correct"],
         tested=metrics[-1]["tested"],
         seconds=sum(line["seconds"] for line in metrics),

@@ -38,7 +38,7 @@ class TrainSpec:
     weight_decay: float | None = None
     """Of full and pointwise filters and the classifier; depthwise filters, norms and biases have none."""
     label_smoothing: float | None = None
-    ema_decay: float = 0.99
+    ema_decay: float | None = None
     """Of the average over the steps' weights that is tested and kept; 0 keeps the last step's."""
     seed: int = 0
     skip_broken: bool = False
@@ -64,7 +64,8 @@ class TrainSpec:
         if self.label_smoothing is not None:
             _check_number("label_smoothing", self.label_smoothing, 0, 0.9)
         _check_number("warmup", self.warmup, 0, 0.9)
-        _check_number("ema_decay", self.ema_decay, 0, 0.99999)
+        if self.ema_decay is not None:
+            _check_number("ema_decay", self.ema_decay, 0, 0.99999)
 
 
 def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:

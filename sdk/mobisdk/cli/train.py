@@ -1,0 +1,223 @@
+"""`mobisdk train`: images in, a trained network out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mobisdk.cli.console import Json, print_json, say, stderr
+from mobisdk.errors import ConfigError
+from mobisdk.specs import ModelSpec
+
+if TYPE_CHECKING:
+    from mobisdk.training import RunSummary, TrainedRun, TrainProgress
+
+_DIGITS = {"alpha": 0.25, "resolution": 32, "stem_stride": 1}
+"""The scans are small and easy."""
+_STEPS_TO_ESTIMATE = 10
+_NAMES_SHOWN = 5
+
+
+def train(
+    data: Annotated[
+        str | None,
+        typer.Option(help="digits, a folder of class folders, or Parquet with images.  [default: digits]"),
+    ] = None,
+    arch: Annotated[
+        str | None, typer.Option(help="Architecture; see `mobisdk models list`.  [default: mobilenet_v1]")
+    ] = None,
+    alpha: Annotated[
+        float | None, typer.Option(help="Width multiplier, 0 < α ≤ 2.  [default: 1.0; for digits 0.25]")
+    ] = None,
+    resolution: Annotated[
+        int | None, typer.Option(help="Input height and width in pixels.  [default: 224; for digits 32]")
+    ] = None,
+    stem_stride: Annotated[
+        int | None,
+        typer.Option(help="Stride of the first convolution: 1 for small images.  [default: 2; for digits 1]"),
+    ] = None,
+    width_divisor: Annotated[
+        int | None, typer.Option(help="Channels are a multiple of this; 8 is what hardware likes.  [default: 1]")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="How often every image is shown.  [default: by the data]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step.  [default: 128; 64 for few images]")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="sgd, rmsprop (the paper's) or adamw.  [default: sgd]")] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="Course of the learning rate: one_cycle or cosine.  [default: one_cycle]")
+    ] = None,
+    lr: Annotated[float | None, typer.Option(help="Highest learning rate.  [default: by the optimizer]")] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(help="Not for depthwise filters, norms and biases.  [default: by α]")
+    ] = None,
+    label_smoothing: Annotated[float | None, typer.Option(help="From 0 to 0.9.  [default: by α]")] = None,
+    ema_decay: Annotated[
+        float | None, typer.Option(help="Of the weights' moving average; 0 for none.  [default: by the steps]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Weights, order and crops follow from it.  [default: 0]")] = None,
+    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Go on without broken images.")] = False,
+    name: Annotated[
+        str | None, typer.Option(help="Of the run's folder.  [default: the network's and the data's]")
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Folder for the runs.")] = Path("runs"),
+    resume: Annotated[
+        str | None, typer.Option(help="Name of a run that was stopped: go on with it, with its own settings.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Train a network on labelled images.
+
+    It is tested on held-out images and kept after every epoch.
+    """
+    network = {
+        "arch": arch,
+        "alpha": alpha,
+        "resolution": resolution,
+        "stem_stride": stem_stride,
+        "width_divisor": width_divisor,
+    }
+    settings = {
+        "data": data,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "optimizer": optimizer,
+        "schedule": schedule,
+        "learning_rate": lr,
+        "weight_decay": weight_decay,
+        "label_smoothing": label_smoothing,
+        "ema_decay": ema_decay,
+        "seed": seed,
+        "skip_broken": skip_broken or None,
+    }
+    trained = _train(_given(network), _given(settings), name, runs, resume)
+    if json:
+        print_json(describe_trained(trained))
+        return
+    low, high = trained.accuracy_interval
+    print(
+        f"{trained.model.name}: {trained.accuracy:.1%} of {trained.tested:,} held-out images right "
+        f"(95 % interval {low:.1%} to {high:.1%}), {trained.epochs} epochs in {_duration(trained.seconds)}\n"
+        f"{trained.checkpoint}"
+    )
+    say(f"Next: mobisdk export --target android --checkpoint {trained.checkpoint}")
+
+
+def describe_trained(trained: "TrainedRun") -> dict[str, Any]:
+    """A finished training, as JSON."""
+    import dataclasses
+
+    return {
+        **dataclasses.asdict(trained),
+        "folder": str(trained.folder),
+        "checkpoint": str(trained.checkpoint),
+        "accuracy": trained.accuracy,
+        "accuracy_interval": trained.accuracy_interval,
+    }
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {option: value for option, value in options.items() if value is not None}
+
+
+def _train(
+    network: dict[str, Any], settings: dict[str, Any], name: str | None, runs: Path, resumed: str | None
+) -> "TrainedRun":
+    from mobisdk.training import TrainSpec, resume, train
+
+    with _Display() as display:
+        if resumed is None:
+            usual = _DIGITS if settings.get("data", "digits") == "digits" else {}
+            spec = TrainSpec(ModelSpec(**{**usual, **network}), **settings)
+            return train(
+                spec,
+                runs=runs,
+                name=name,
+                on_decoded=display.decoded,
+                on_start=display.started,
+                on_progress=display.progressed,
+            )
+        if given := sorted({**network, **settings, **_given({"name": name})}):
+            raise ConfigError("--resume goes on with the run's own settings", got=given, hint="Leave the others out")
+        return resume(
+            runs / resumed, on_decoded=display.decoded, on_start=display.started, on_progress=display.progressed
+        )
+
+
+class _Display:
+    """A bar on a terminal; elsewhere a line an epoch."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[said]}"),
+            console=stderr(),
+            transient=True,
+        )
+        self._task = self._bar.add_task("Decoding", total=None, said="")
+        self._run: RunSummary | None = None
+        self._steps = 0
+
+    def __enter__(self) -> "_Display":
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._bar.stop()
+        if kind is KeyboardInterrupt and self._run is not None:
+            say(f"Go on with: mobisdk train --resume {self._run.name} --runs {self._run.folder.parent}")
+
+    def decoded(self, done: int, total: int) -> None:
+        """Show how many images are decoded."""
+        self._bar.update(self._task, completed=done, total=total, said=f"{done:,} of {total:,} images")
+
+    def started(self, run: "RunSummary") -> None:
+        """Say what is trained on what, and what was left out."""
+        self._run = run
+        plan, data = run.plan, run.data
+        self._say(
+            f"{run.name}: {plan.model.name} on {data['train_images']:,} images of {len(data['classes'])} classes, "
+            f"{data['test_images']:,} held out; {plan.epochs} epochs of {plan.optimizer}, "
+            f"learning rate up to {plan.learning_rate:g}."
+        )
+        if data["duplicates"]:
+            self._say(f"{data['duplicates']:,} images are there twice: the copies were left out of training.")
+        if data["ignored"]:
+            self._say(f"{data['ignored']:,} files are no JPEG, PNG or WebP, and were left out.")
+        if broken := data["broken"]:
+            shown = ", ".join(broken[:_NAMES_SHOWN]) + (", …" if len(broken) > _NAMES_SHOWN else "")
+            self._say(f"{len(broken):,} images are broken, and were left out: {shown}.")
+
+    def progressed(self, now: "TrainProgress") -> None:
+        """Move the bar, or print a line where there is no terminal to draw on."""
+        self._steps += 1
+        said = (
+            f"loss {now.loss:.3f}, {'–' if now.accuracy is None else f'{now.accuracy:.1%}'} of held-out images right, "
+            f"{now.images_per_second:,.0f} images/s, {now.data_wait_share:.0%} waiting for data, "
+            f"{_duration(now.seconds_left)} left"
+        )
+        self._bar.update(
+            self._task,
+            description=f"Epoch {now.epoch}/{now.epochs}",
+            completed=(now.epoch - 1) * now.steps + now.step,
+            total=now.epochs * now.steps,
+            said=said,
+        )
+        if self._bar.console.is_terminal:
+            return
+        if now.epoch_done:
+            self._say(f"Epoch {now.epoch}/{now.epochs}: {said}")
+        elif self._steps == _STEPS_TO_ESTIMATE:
+            self._say(f"About {_duration(now.seconds_left)} left.")
+
+    def _say(self, sentence: str) -> None:
+        """Print above the bar."""
+        self._bar.console.print(sentence, markup=False, soft_wrap=True)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"
