@@ -2,14 +2,13 @@
 
 import signal
 import sys
-import traceback
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 import mobisdk
-from mobisdk.cli import analyze, bench, classify, doctor, export, models, verify
+from mobisdk.cli import analyze, bench, classify, doctor, export, models, quickstart, verify
 from mobisdk.errors import MobiError
 
 _DEBUG = "--debug"
@@ -34,6 +33,8 @@ class _Program(TyperGroup):
 
 def _fail(sentence: str, ctx: Any, status: int = 1) -> NoReturn:
     if ctx.obj and status == 1:
+        import traceback
+
         traceback.print_exc()
     print(sentence, file=sys.stderr)
     raise typer.Exit(status)
@@ -49,6 +50,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help starts three times as fast
     pretty_exceptions_enable=False,
 )
+app.command()(quickstart.quickstart)
 app.command()(doctor.doctor)
 app.add_typer(models.models_app, name="models")
 app.command()(export.export)

@@ -44,7 +44,10 @@ def bench(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Measure bundles on this computer, in turns, and add every sample to a latency log."""
+    """Measure bundles on this computer.
+
+    In turns, so that all share its moods; every sample is added to a latency log.
+    """
     from mobisdk.devices.bench_config import BenchConfig
     from mobisdk.devices.host import read_cores
     from mobisdk.devices.runner import BenchmarkRunner
@@ -76,7 +79,7 @@ def bench(
         if mode is BenchMode.COLD:
             measured = list(_logged([runner.run_cold(opened[0])], log))
         else:
-            measured = _run_with_progress(runner, opened, log)
+            measured = run_with_progress(runner, opened, log)
     _report(measured, log, json)
 
 
@@ -102,7 +105,8 @@ def _refuse_core_ml(bundle: "Bundle") -> None:
         )
 
 
-def _run_with_progress(runner: "BenchmarkRunner", bundles: Sequence["Bundle"], log: Path) -> list["LatencyRun"]:
+def run_with_progress(runner: "BenchmarkRunner", bundles: Sequence["Bundle"], log: Path) -> list["LatencyRun"]:
+    """Measure the bundles with a progress bar; each run is in the log before the next one starts."""
     from dataclasses import replace
 
     bar = progress()

@@ -15,7 +15,10 @@ def classify(
     image: Annotated[Path, typer.Argument(help="JPEG, PNG or WebP.", show_default=False)],
     json: Json = False,
 ) -> None:
-    """Print the five likeliest labels of an image, with milliseconds."""
+    """Print the likeliest labels of an image.
+
+    With the milliseconds that they took.
+    """
     from mobisdk.devices.top_k import top_k
     from mobisdk.preprocess import load_image, preprocess
 

@@ -17,7 +17,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and 
 
 def print_json(document: Any) -> None:
     """Print the one document that a command answers with."""
-    print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+    print(json.dumps(document, indent=2, allow_nan=False))  # ASCII: a hostile name cannot act on a terminal
 
 
 def say(sentence: str) -> None:

@@ -1,7 +1,6 @@
 """`mobisdk doctor`: what this machine can do, and the command that mends what it cannot."""
 
 import dataclasses
-import importlib.metadata
 import os
 import platform
 import re
@@ -31,7 +30,10 @@ class Finding:
 
 
 def doctor(json: Json = False) -> None:
-    """Say what this machine can do, what is missing, and the command that mends it."""
+    """Say what this machine can do.
+
+    And what is missing, and the command that mends it.
+    """
     findings = [*_check_python(), *_check_packages(), *_check_phones(), *_check_machine()]
     broken = [finding for finding in findings if not finding.ok and finding.area != "phones"]
     if json:
@@ -55,7 +57,9 @@ def _check_python() -> Iterator[Finding]:
 
 
 def _check_packages() -> Iterator[Finding]:
-    """Compare what is installed with what this version of mobisdk declares; nothing is imported."""
+    """Compare what is installed with what this version of mobisdk declares; nothing of it is imported."""
+    import importlib.metadata  # slow to import itself
+
     uses = {
         "torch": "train, export, verify",
         "executorch": "export --target android, bench",

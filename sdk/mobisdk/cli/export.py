@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from mobisdk.cli.console import Json, print_json, progress, say, stdout
+from mobisdk.cli.networks import Network, convert_network, create_untrained_network, load_trained_network
 from mobisdk.errors import ConfigError
 from mobisdk.specs import ModelSpec
 
 if TYPE_CHECKING:
     from mobiconvert import Recipe
     from mobisdk.bundle import Bundle
-    from mobisdk.cli.networks import Network
 
 Value = TypeVar("Value", int, float, str)
 
@@ -51,7 +51,10 @@ def export(
     runs: Annotated[Path, typer.Option(help="Folder where `mobisdk train` left its runs.")] = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Export bundles that a phone can run; each is compared with its network before it appears."""
+    """Export bundles that a phone can run.
+
+    Each is compared with its network on photographs before it appears.
+    """
     from mobiconvert import find_recipe
 
     if untrained and checkpoint:
@@ -73,8 +76,8 @@ def export(
         )
     ]
     _check_specs(grid)
-    networks = (_choose_network(wanted, checkpoint) for wanted in grid)
-    bundles = list(export_networks(networks, len(grid), recipes, output))
+    networks = (_choose_network(wanted, checkpoint, None if untrained else runs) for wanted in grid)
+    bundles = list(_export_grid(networks, len(grid), recipes, output))
     if json:
         print_json([summarize_bundle(bundle) for bundle in bundles])
     else:
@@ -82,29 +85,20 @@ def export(
         say(f"Next: mobisdk verify {bundles[0].path}")
 
 
-def export_networks(
-    networks: Iterator["Network"], count: int, recipes: Sequence["Recipe"], output: Path
+def _export_grid(
+    networks: Iterator[Network], count: int, recipes: Sequence["Recipe"], output: Path
 ) -> Iterator["Bundle"]:
-    """Convert each network by each recipe, with a progress bar; an untrained one is announced."""
-    from mobiconvert import convert
-
+    """Convert each network by each recipe, with a progress bar; where the weights come from is said."""
     with progress() as bar:
         task = bar.add_task("Exporting", total=count * len(recipes))
         for network in networks:
-            if network.weights.source == "random":
-                bar.console.print(f"{network.spec.name}: untrained weights, good for latency, not for labels.")
+            origin = network.weights.detail
+            untrained = network.weights.source == "random"
+            said = "untrained weights, good for latency, not for labels" if untrained else f"the weights of {origin}"
+            bar.console.print(f"{network.spec.name}: {said}.", markup=False)
             for recipe in recipes:
                 bar.update(task, description=f"Exporting {network.spec.name} as {recipe.name}")
-                yield convert(
-                    network.module,
-                    network.input,
-                    recipe,
-                    output,
-                    weights=network.weights,
-                    model_spec=network.spec,
-                    labels=network.labels,
-                    compression=network.compression,
-                )
+                yield convert_network(network, recipe, output)
                 bar.advance(task)
 
 
@@ -156,10 +150,12 @@ def _check_specs(grid: Sequence[Mapping[str, Any]]) -> None:
             create_model(spec)
 
 
-def _choose_network(wanted: Mapping[str, Any], checkpoint: Path | None) -> "Network":
+def _choose_network(wanted: Mapping[str, Any], checkpoint: Path | None, runs: Path | None) -> Network:
     """The checkpoint's network; else that of the newest run with these values; else an untrained one."""
-    from mobisdk.cli.networks import create_untrained_network, load_trained_network
+    from mobisdk.training import newest_checkpoint
 
+    if checkpoint is None and runs is not None:
+        checkpoint = newest_checkpoint(runs, ModelSpec(**wanted))
     if checkpoint is None:
         return create_untrained_network(ModelSpec(**wanted))
     return load_trained_network(checkpoint, wanted)

@@ -1,4 +1,4 @@
-"""Where `export` takes a network from: a checkpoint, or the weights of a seed."""
+"""The networks that `export` makes bundles of: from a checkpoint, or with the weights of a seed."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -10,7 +10,8 @@ from mobisdk.specs import InputSpec, ModelSpec
 if TYPE_CHECKING:
     from torch import nn
 
-    from mobiconvert import WeightsOrigin
+    from mobiconvert import Recipe, WeightsOrigin
+    from mobisdk.bundle import Bundle
 
 _SEED = 0
 _LEAST_IMAGES, _MOST_IMAGES = 16, 256
@@ -69,4 +70,24 @@ def load_trained_network(path: Path, wanted: Mapping[str, Any]) -> Network:
         WeightsOrigin("checkpoint", str(checkpoint.origin.get("run", path.name))),
         checkpoint.labels,
         checkpoint.compression,
+    )
+
+
+def convert_network(network: Network, recipe: "Recipe", output: Path) -> "Bundle":
+    """Write the network's bundle to the folder `output`.
+
+    Raises:
+        MobiError: as `mobiconvert.convert`.
+    """
+    from mobiconvert import convert
+
+    return convert(
+        network.module,
+        network.input,
+        recipe,
+        output,
+        weights=network.weights,
+        model_spec=network.spec,
+        labels=network.labels,
+        compression=network.compression,
     )

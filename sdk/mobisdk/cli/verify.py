@@ -31,7 +31,10 @@ def verify(
     bundles: Annotated[list[Path], typer.Argument(help="Bundles: folders, or the same zipped.", show_default=False)],
     json: Json = False,
 ) -> None:
-    """Run each bundle on its golden photograph, and check its hashes and its delegation; exit 1 where one fails."""
+    """Check bundles by running them.
+
+    Hashes, preprocessing, the golden photograph, delegation; exit status 1 where one fails.
+    """
     reports = {}
     with progress() as bar:
         task = bar.add_task("Verifying", total=len(bundles))
