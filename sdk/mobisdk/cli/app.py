@@ -8,7 +8,19 @@ import typer
 from typer.core import TyperGroup
 
 import mobisdk
-from mobisdk.cli import analyze, bench, classify, doctor, export, models, quickstart, verify
+from mobisdk.cli import (
+    analyze,
+    bench,
+    classify,
+    doctor,
+    evaluate,
+    export,
+    models,
+    quickstart,
+    runs,
+    train,
+    verify,
+)
 from mobisdk.errors import MobiError
 
 _DEBUG = "--debug"
@@ -53,8 +65,11 @@ app = typer.Typer(
 app.command()(quickstart.quickstart)
 app.command()(doctor.doctor)
 app.add_typer(models.models_app, name="models")
+app.command()(train.train)
+app.add_typer(runs.runs_app, name="runs")
 app.command()(export.export)
 app.command()(verify.verify)
+app.command()(evaluate.evaluate)
 app.command()(classify.classify)
 app.command()(bench.bench)
 app.command()(analyze.analyze)
