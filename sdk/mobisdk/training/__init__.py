@@ -1,6 +1,5 @@
 """Training, and what it leaves in `runs/`. Importing this imports no torch."""
 
-from mobisdk.training.accuracy import wilson_interval
 from mobisdk.training.progress import TrainedRun, TrainProgress
 from mobisdk.training.runs import RunSummary, list_runs, newest_checkpoint, read_run
 from mobisdk.training.session import resume, train
@@ -16,5 +15,4 @@ __all__ = [
     "read_run",
     "resume",
     "train",
-    "wilson_interval",
 ]

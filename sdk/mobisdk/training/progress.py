@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from mobisdk.accuracy import wilson_interval
 from mobisdk.specs import InputSpec, ModelSpec
-from mobisdk.training.accuracy import wilson_interval
 
 
 @dataclass(frozen=True)

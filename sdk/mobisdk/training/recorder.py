@@ -9,9 +9,9 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from mobisdk.accuracy import wilson_interval
 from mobisdk.files import write_atomically
 from mobisdk.models.checkpoint import Checkpoint, save_checkpoint
-from mobisdk.training.accuracy import wilson_interval
 from mobisdk.training.classification import Classification
 from mobisdk.training.plan import TrainingPlan
 from mobisdk.training.progress import TrainProgress
