@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint format
+.PHONY: demo test lint format readme bench-train
 
 # torch comes first and exactly: an open range pulls the newest one with gigabytes of CUDA.
 .venv/.ready: pyproject.toml constraints.txt
@@ -29,3 +29,10 @@ lint: .venv/.ready
 format: .venv/.ready
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+# Runs README's commands as printed and puts their real output below them.
+readme: .venv/.ready
+	$(BIN)/python tests/e2e/run_readme.py
+
+bench-train: .venv/.ready
+	$(BIN)/python tests/benchmarks/bench_training.py

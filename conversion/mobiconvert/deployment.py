@@ -31,10 +31,12 @@ class DeployedNetwork(nn.Module):
         return logits
 
 
-def compute_logits(deployed: DeployedNetwork, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Run (N,H,W,3) uint8 images through the network in float64; logits (N, classes)."""
-    exact = copy.deepcopy(deployed).double().eval()
+def compute_logits(
+    deployed: DeployedNetwork, images: NDArray[np.uint8], dtype: torch.dtype = torch.float64
+) -> NDArray[np.float64]:
+    """Run (N,H,W,3) uint8 images through the network in that precision; logits (N, classes)."""
+    network = copy.deepcopy(deployed).to(dtype).eval()
     batches = np.array_split(images, range(_BATCH, len(images), _BATCH))
     with torch.inference_mode():
-        logits = [exact(torch.from_numpy(batch).permute(0, 3, 1, 2).double() / 255) for batch in batches]
-    return torch.cat(logits).numpy()
+        logits = [network(torch.from_numpy(batch).permute(0, 3, 1, 2).to(dtype) / 255) for batch in batches]
+    return torch.cat(logits).double().numpy()

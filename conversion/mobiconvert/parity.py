@@ -1,4 +1,4 @@
-"""The artefact's logits against the network's own, computed in float64."""
+"""The artefact's logits against the network's own."""
 
 import dataclasses
 import math

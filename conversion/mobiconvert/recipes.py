@@ -26,7 +26,7 @@ class Recipe:
     needs: str
     promise: str
     error: float
-    """Relative error of the logits that an untrained network may show against float64: its largest absolute error over
+    """Relative error of the logits that an untrained network may show against torch: its largest absolute error over
     its largest logit. A random network amplifies rounding; a trained one stays far below."""
     golden_margin: float
     """What another phone's rounding may add to the golden's error here, relative to its largest logit."""
