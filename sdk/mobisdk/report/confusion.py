@@ -11,19 +11,13 @@ _LONGEST_HEADING = 4
 
 
 def build_confusion_table(evaluation: Evaluation) -> Table:
-    """One row a class; columns are headed by the classes' numbers where their names are long."""
+    """A row is what images are, a column what they were named: its number where names are long."""
     names = [printable(name) for name in evaluation.classes]
     headings = names
     if max(map(len, names)) > _LONGEST_HEADING:
         headings = [str(number) for number in range(len(names))]
         names = [f"{number} {name}" for number, name in zip(headings, names, strict=True)]
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        padding=(0, 0, 0, 1),
-        show_edge=False,
-        title="What an image is (row), and what it was named (column)",
-        title_justify="left",
-    )
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), show_edge=False)
     table.add_column("")
     for heading in (*headings, "right"):
         table.add_column(Text(heading), justify="right", no_wrap=True)
