@@ -5,6 +5,7 @@ import dataclasses
 import datetime
 import hashlib
 import math
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,19 +22,22 @@ from mobiconvert.classifiers import open_classifier
 from mobiconvert.deployment import DeployedNetwork, compute_logits
 from mobiconvert.folding import fold_batch_norms
 from mobiconvert.lowered import Lowered
-from mobiconvert.parity import measure_parity
+from mobiconvert.parity import Parity, measure_parity
 from mobiconvert.recipes import Recipe
 from mobisdk.bundle import Bundle, compute_variant_id, write_bundle
 from mobisdk.bundle.bundle import LABELS_NAME
 from mobisdk.cost import count_cost
 from mobisdk.data.photographs import image_set_sha256, load_photographs, photograph_crops
-from mobisdk.errors import ConfigError, ConversionError, MobiError, ParityError
+from mobisdk.errors import BundleError, ConfigError, ConversionError, MobiError, ParityError
 from mobisdk.files import PARTIAL_MARK
 from mobisdk.models.checkpoint import weights_sha256
 from mobisdk.preprocess import preprocess
 from mobisdk.specs import InputSpec, ModelSpec
 
 PARITY_IMAGES = 20
+_GOLDEN_IMAGE, _GOLDEN_INPUT, _GOLDEN_OUTPUT = "golden_image.png", "golden_input.u8", "golden_output.f32"
+_REST_OF_BUNDLE_BYTES = 2_000_000
+"""The golden photograph, labels, graph and manifest."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +68,8 @@ def convert(
         ConfigError: the labels do not fit the classes, or `model` does not give logits.
         ConversionError: torch or the backend refuses the module.
         ParityError: the artefact's logits are further from the network's than the recipe promises.
-        BundleError: another or a damaged bundle stands in the way.
-        OSError: `out_dir` cannot be written or the disk is full. Nothing is left half-written in any case.
+        BundleError: another or a damaged bundle stands in the way, `out_dir` cannot be written, or the disk is full.
+            Nothing is left half-written in any case.
     """
     shape = (1, 3, spec.crop, spec.crop)
     deployed = DeployedNetwork(model, spec).eval()
@@ -82,31 +86,21 @@ def convert(
         program = torch.export.export(folded, image)
     cost = count_cost(model, shape)
 
-    out_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out_dir, prefix=f"{PARTIAL_MARK}-") as name:
-        folder = Path(name)
+    with _partial_folder(out_dir, cost.size_bytes) as folder:
         lowered = _lower(program, recipe, cost.macs, folder)
         actual = _run_artefact(folder, recipe, lowered, images)
         parity = measure_parity(reference, actual[1:])
-        if not parity.relative_error <= recipe.error:
-            raise ParityError(
-                f"{recipe.name} is too far from the network: relative error of its logits on {parity.images} photos",
-                got=float(f"{parity.relative_error:.3g}"),
-                allowed=f"at most {recipe.error:g}",
-                hint="A network that is this sensitive to rounding needs a float32 recipe",
-            )
+        _check_parity(parity, recipe)
         _write_golden(folder, golden.pixels, golden_input, golden_logits, labels)
-        versions = {"torch": torch.__version__.split("+")[0], **lowered.tool_versions}
+        tool_versions = {"torch": torch.__version__.split("+")[0], **lowered.tool_versions}
+        toolchain = {tool: version for tool, version in tool_versions.items() if version}
+        steps = [dict(step) for step in compression]
+        shape_of_model = model_spec or {"graph": _describe_graph(program)}
         manifest = {
             "created_at": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "sdk_version": mobisdk.__version__,
-            "tool_versions": versions,
-            "variant_id": compute_variant_id(
-                model_spec or {"graph": _describe_graph(program)},
-                [dict(step) for step in compression],
-                recipe.name,
-                {tool: version for tool, version in versions.items() if version},
-            ),
+            "tool_versions": tool_versions,
+            "variant_id": compute_variant_id(shape_of_model, steps, recipe.name, toolchain),
             "model": {
                 "spec": dataclasses.asdict(model_spec) if model_spec else None,
                 "arch": model_spec.arch if model_spec else None,
@@ -116,7 +110,7 @@ def convert(
                 "params": cost.params,
                 "macs": cost.macs,
                 "weights": {**dataclasses.asdict(weights), "sha256": weights_sha256(model.state_dict())},
-                "compression": [dict(step) for step in compression],
+                "compression": steps,
             },
             "target": dataclasses.asdict(recipe.target),
             "input": {**lowered.input, "preprocess": _describe_preprocessing(spec)},
@@ -131,13 +125,49 @@ def convert(
                 "tolerance": recipe.error * float(np.abs(reference).max()),
             },
             "golden": {
-                "image": "golden_image.png",
-                "input": "golden_input.u8",
-                "output": "golden_output.f32",
+                "image": _GOLDEN_IMAGE,
+                "input": _GOLDEN_INPUT,
+                "output": _GOLDEN_OUTPUT,
                 "tolerance": _golden_tolerance(golden_logits, actual[0], recipe),
             },
         }
         return write_bundle(folder, manifest, out_dir)
+
+
+@contextlib.contextmanager
+def _partial_folder(out_dir: Path, weights_bytes: int) -> Iterator[Path]:
+    """Give a folder in `out_dir` that is gone afterwards, where there is room for what is written there.
+
+    Raises:
+        BundleError: the disk has no room, or `out_dir` cannot be written.
+    """
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        # coremltools writes a package twice; a full disk makes its writer fail without saying why.
+        needed, free = 2 * weights_bytes + _REST_OF_BUNDLE_BYTES, shutil.disk_usage(out_dir).free
+        if free < needed:
+            raise BundleError(
+                f"the disk has no room for the bundle in {out_dir}: {needed / 1e6:.0f} MB are needed, "
+                f"{free / 1e6:.1f} MB are free",
+                hint="Free some, or choose another --output",
+            )
+        with tempfile.TemporaryDirectory(dir=out_dir, prefix=f"{PARTIAL_MARK}-") as name:
+            yield Path(name)
+    except OSError as exc:
+        reason = exc.strerror or str(exc)[:300]
+        raise BundleError(
+            f"the bundle cannot be written: {reason}", got=str(out_dir), hint="Choose another --output"
+        ) from exc
+
+
+def _check_parity(parity: Parity, recipe: Recipe) -> None:
+    if not parity.relative_error <= recipe.error:
+        raise ParityError(
+            f"{recipe.name} is too far from the network: relative error of its logits on {parity.images} photos",
+            got=float(f"{parity.relative_error:.3g}"),
+            allowed=f"at most {recipe.error:g}",
+            hint="A network that is this sensitive to rounding needs a float32 recipe",
+        )
 
 
 def _lower(program: torch.export.ExportedProgram, recipe: Recipe, macs: int, folder: Path) -> Lowered:
@@ -177,9 +207,9 @@ def _write_golden(
     logits: NDArray[np.float64],
     labels: Sequence[str],
 ) -> None:
-    Image.fromarray(pixels).save(folder / "golden_image.png", optimize=True)
-    (folder / "golden_input.u8").write_bytes(golden_input.tobytes())
-    (folder / "golden_output.f32").write_bytes(logits.astype("<f4").tobytes())
+    Image.fromarray(pixels).save(folder / _GOLDEN_IMAGE, optimize=True)
+    (folder / _GOLDEN_INPUT).write_bytes(golden_input.tobytes())
+    (folder / _GOLDEN_OUTPUT).write_bytes(logits.astype("<f4").tobytes())
     (folder / LABELS_NAME).write_text("".join(f"{label}\n" for label in labels), encoding="utf-8", newline="\n")
 
 

@@ -237,6 +237,6 @@ def test_convert_when_the_artefact_is_too_far_then_a_parity_error_and_nothing_is
 def test_convert_when_out_dir_is_a_file_then_the_file_stays(network: Network, tmp_path: Path) -> None:
     path: Any = tmp_path / "file"
     path.write_text("mine")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(BundleError, match="File exists"):
         export(network, "coreml_fp16", path)
     assert path.read_text() == "mine"

@@ -129,8 +129,14 @@ def test_export_when_something_else_has_the_bundles_name_then_it_stays(
         ),
         (["--target", "ios", "--checkpoint", "cut.safetensors"], ["the checkpoint is damaged"]),
         (["--target", "ios", "--checkpoint", "x", "--untrained"], ["exclude each other"]),
-        (["--target", "ios", "--alpha", "0.25", "--resolution", "32", "--output", "file"], ["File exists", "file"]),
-        (["--target", "ios", "--alpha", "0.25", "--resolution", "32", "--output", "/proc/bundles"], ["/proc/bundles"]),
+        (
+            ["--target", "ios", "--alpha", "0.25", "--resolution", "32", "--output", "file"],
+            ["the bundle cannot be written: File exists", "got 'file'"],
+        ),
+        (
+            ["--target", "ios", "--alpha", "0.25", "--resolution", "32", "--output", "/proc/bundles"],
+            ["cannot be written", "/proc/bundles"],
+        ),
     ],
 )
 def test_export_when_input_is_bad_then_one_line_and_nothing_is_written(
@@ -152,6 +158,30 @@ def test_export_when_input_is_bad_then_one_line_and_nothing_is_written(
         assert sentence in errors[0]
     assert sorted(tmp_path.rglob("*")) == before
     assert Path("file").read_text() == "mine"
+
+
+EXPORT_SMALL = f"{sys.executable} -m mobisdk export --target android --alpha 0.25 --resolution 32"
+
+
+def test_export_when_the_disk_is_full_then_says_so_and_leaves_nothing(tmp_path: Path) -> None:
+    """A real full disk: a small file system in memory, mounted in a namespace of its own."""
+    alone = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    mount = f"mount -t tmpfs -o size=600k tmpfs {tmp_path}"
+    if subprocess.run([*alone, mount], capture_output=True, check=False).returncode:
+        pytest.skip("this system does not let this user mount a file system of its own")
+    script = f"{mount} && cd {tmp_path} && {EXPORT_SMALL}; status=$?; find . -type f; exit $status"
+    done = subprocess.run([*alone, script], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Error: the disk has no room for the bundle" in done.stderr
+    assert done.stdout == ""
+
+
+def test_export_when_the_system_refuses_to_write_on_then_says_so_and_leaves_nothing(tmp_path: Path) -> None:
+    script = f"ulimit -f 500; {EXPORT_SMALL}"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Error: the bundle cannot be written: File too large, got 'bundles'" in done.stderr
+    assert [path.name for path in tmp_path.rglob("*")] == ["bundles"]
 
 
 def test_export_when_the_checkpoint_is_of_another_network_then_says_each_difference(tmp_path: Path) -> None:
