@@ -154,6 +154,7 @@ class _Display:
             TextColumn("{task.fields[said]}"),
             console=stderr(),
             transient=True,
+            disable=not stderr().is_terminal,
         )
         self._task = self._bar.add_task("Decoding", total=None, said="")
         self._run: RunSummary | None = None
