@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mobisdk.cli.console import Json, print_json, say, stdout
+from mobisdk.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mobisdk.latency.store import SetAside
+    from mobisdk.latency.analysis import AnalysisReport
+    from mobisdk.latency.store import LogSet, SetAside
 
 _REASONS_SHOWN = 3
 
@@ -20,6 +22,13 @@ def analyze(
     csv: Annotated[
         str | None, typer.Option("--csv", help="Write a line for each bundle to FILE; - is stdout.", metavar="FILE")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write the report with charts, one offline page.", metavar="FILE")
+    ] = None,
+    accuracy: Annotated[
+        list[Path] | None,
+        typer.Option("--accuracy", help="What `evaluate --json` printed, for --html; may be repeated.", metavar="FILE"),
+    ] = None,
 ) -> None:
     """Percentiles with confidence intervals from latency logs."""
     from mobisdk.files import write_atomically
@@ -28,8 +37,15 @@ def analyze(
 
     if json and csv == "-":
         raise typer.BadParameter("--json and --csv - both want stdout; give --csv a file")
-    report = analyze_runs(read_logs(logs))
+    if accuracy and html is None:
+        raise typer.BadParameter("--accuracy stands beside latency in the report of --html; name its file")
+    if html is not None:
+        _check_target(html)
+    runs = read_logs(logs)
+    report = analyze_runs(runs)
     _tell_set_aside(report.set_aside)
+    if html is not None:
+        _write_html(html, report, runs, accuracy or [])
     if csv is not None:
         from mobisdk.report.document import to_csv
 
@@ -49,6 +65,34 @@ def analyze(
         stdout().print(table, "")
     for sentence in explain(report):
         stdout().print(sentence, markup=False, emoji=False)
+
+
+def _check_target(html: Path) -> None:
+    """Refuse what is no place for a report, before a minute is spent on it; only a report is written over."""
+    from mobisdk.report.html import is_page
+
+    if html.is_dir():
+        raise ConfigError("--html names a folder", got=str(html), allowed="a file", hint=f"Try {html / 'report.html'}")
+    if not html.parent.is_dir():
+        raise ConfigError("--html names a file in a folder that is not there", got=str(html))
+    if html.exists() and not is_page(html):
+        raise ConfigError("--html would write over a file that is no report of mobisdk's", got=str(html))
+
+
+def _write_html(html: Path, report: "AnalysisReport", runs: "LogSet", accuracy: Sequence[Path]) -> None:
+    from datetime import datetime
+
+    from mobisdk.files import write_atomically
+    from mobisdk.report.accuracy import read_accuracies
+    from mobisdk.report.html import build_page
+
+    accuracies = read_accuracies(accuracy)
+    unmeasured = accuracies.keys() - {group.bundle.variant_id for group in report.groups}
+    if unmeasured:
+        say(f"{len(unmeasured)} of {len(accuracies)} accuracies are of variants that these logs have no latency of")
+    page = build_page(report, runs, accuracies, datetime.now().astimezone())
+    write_atomically(html, page.encode())
+    say(f"Report: {html}")
 
 
 def _tell_set_aside(lines: "Sequence[SetAside]") -> None:

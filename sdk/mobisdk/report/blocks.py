@@ -1,0 +1,163 @@
+"""A device's charts, each kind under a heading with a sentence that says how to read it."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from mobisdk.report.accuracy import Accuracy
+from mobisdk.report.charts.cold_start import cold_start_points, draw_cold_start
+from mobisdk.report.charts.distribution import distribution_strips, draw_distribution
+from mobisdk.report.charts.figures import extent, has_interval
+from mobisdk.report.charts.pareto import draw_pareto, pareto_points
+from mobisdk.report.charts.scale import fit_ms_scale
+from mobisdk.report.charts.sweep import Dial, draw_sweep, is_sweep, sweep_points
+from mobisdk.report.labels import Row
+from mobisdk.report.panels import Panel, part_by_mode, part_by_network, part_by_setting
+
+_BLOCK_BYTES = 80_000
+"""Where a block ends: the page stays small, however many settings were measured."""
+_MOST_POINTS, _MOST_STRIPS = 300, 40
+"""A point, or a strip, for each of a thousand bundles is no picture any more."""
+_SWEEPS: Final[dict[Dial, tuple[str, str, str]]] = {
+    "alpha": (
+        "Latency against width α",
+        "What a wider network costs, at each resolution.",
+        "--alpha 0.25,0.5,0.75,1.0",
+    ),
+    "resolution": (
+        "Latency against resolution ρ",
+        "What more pixels cost, at each width.",
+        "--resolution 128,160,192,224",
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A chart in Vega-Lite; `caption` says what tells it from its neighbours."""
+
+    caption: str
+    spec: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """A kind of chart: how to read it, and its figures; where there are none, `commands` would make some."""
+
+    heading: str
+    reading: str
+    figures: tuple[Figure, ...] = ()
+    commands: tuple[str, ...] = ()
+    is_wide: bool = False
+    """Whether a single figure has the page's whole width."""
+
+
+_Points = list[dict[str, Any]]
+_Drawable = list[tuple[Panel, _Points]]
+
+
+def build_blocks(rows: Sequence[Row], accuracies: Mapping[str, Accuracy]) -> list[Block]:
+    """Build a device's blocks: first what can be drawn, then how to measure what cannot."""
+    blocks = [
+        _build_pareto(rows, accuracies),
+        _build_sweep(rows, "alpha"),
+        _build_sweep(rows, "resolution"),
+        _build_distribution(rows),
+        _build_cold_start(rows),
+    ]
+    return sorted(blocks, key=lambda block: not block.figures)
+
+
+def _build_pareto(rows: Sequence[Row], accuracies: Mapping[str, Accuracy]) -> Block:
+    heading = "Accuracy against latency"
+    drawable = _with_points(part_by_mode(rows), lambda panel: pareto_points(panel.rows, accuracies))
+    if not drawable:
+        needed = "How accurate these networks are is not known here. Evaluate each, and name what was found:"
+        commands = (
+            "mobisdk evaluate BUNDLE --data DATA --json > accuracy.json",
+            "mobisdk analyze LOGS --accuracy accuracy.json --html report.html",
+        )
+        return Block(heading, needed, commands=commands)
+    reading = (
+        "Further up and to the left is better. The dashed line is the Pareto front: no network here is both faster and "
+        "more accurate than those on it. Bars are 95 % intervals."
+    )
+    unknown = len({group.bundle.variant_id for group, _ in rows} - accuracies.keys())
+    if unknown:
+        reading += f" The accuracy of {unknown} more is not known."
+    if any(len(points) > _MOST_POINTS for _, points in drawable):
+        reading += f" {_MOST_POINTS} networks are drawn, those on the line first."
+    block = _draw(heading, reading, drawable, lambda points: draw_pareto(_front_first(points)[:_MOST_POINTS]))
+    return dataclasses.replace(block, is_wide=True)
+
+
+def _front_first(points: _Points) -> _Points:
+    return sorted(points, key=lambda point: not point["is_best"])
+
+
+def _build_sweep(rows: Sequence[Row], dial: Dial) -> Block:
+    heading, reading, option = _SWEEPS[dial]
+    panels, rest = _first_rows(part_by_network(rows), _MOST_POINTS)
+    drawable = _with_points(panels, lambda panel: sweep_points(panel.rows, dial))
+    drawable = [(panel, points) for panel, points in drawable if is_sweep(points)]
+    if not drawable:
+        target = "ios" if all(group.runtime.name == "coreml" for group, _ in rows) else "android"
+        needed = f"No two networks here differ in {'α' if dial == 'alpha' else 'ρ'} alone. These would:"
+        return Block(heading, needed, commands=(f"mobisdk export --target {target} {option} --untrained",))
+    scale = fit_ms_scale(value for _, points in drawable for value in extent(points))
+    if any(has_interval(points) for _, points in drawable):
+        reading += " Bars are 95 % intervals over runs."
+    if scale.is_log:
+        reading += " The upright axis is logarithmic."
+    return _draw(heading, reading + rest, drawable, lambda points: draw_sweep(points, dial, scale))
+
+
+def _build_distribution(rows: Sequence[Row]) -> Block:
+    reading = (
+        "The stronger the colour, the more of a network's samples lie there. One narrow strip is a steady network; two "
+        "strong places or a long tail are what its median hides."
+    )
+    panels, rest = _first_rows(part_by_setting(rows), _MOST_STRIPS)
+    drawable = _with_points(panels, lambda panel: distribution_strips(panel.rows))
+    if not drawable:
+        needed = "No warm run was measured. On a computer, the bench makes some:"
+        return Block("Spread of the samples", needed, commands=("mobisdk bench BUNDLE",))
+    return _draw("Spread of the samples", reading + rest, drawable, draw_distribution)
+
+
+def _build_cold_start(rows: Sequence[Row]) -> Block:
+    started_cold = {id(group): (group, warm) for group, warm in reversed(rows) if group.cold}
+    panels, rest = _first_rows(part_by_setting(reversed(started_cold.values())), _MOST_STRIPS)
+    drawable = _with_points(panels, lambda panel: cold_start_points(panel.rows))
+    if not drawable:
+        needed = "No cold start was measured. On a computer, the bench makes some:"
+        return Block("Cold against warm", needed, commands=("mobisdk bench BUNDLE --cold-starts 5",))
+    reading = "The first image of a fresh process waits until the network is loaded, and longer than those after it."
+    return _draw("Cold against warm", reading + rest, drawable, draw_cold_start)
+
+
+def _first_rows(panels: Sequence[Panel], most: int) -> tuple[list[Panel], str]:
+    """Cut panels to as many rows as a picture holds, and say so."""
+    is_cut = any(len(panel.rows) > most for panel in panels)
+    cut = [Panel(panel.heading, panel.rows[:most]) for panel in panels]
+    return cut, f" The first {most} networks are drawn." * is_cut
+
+
+def _with_points(panels: Sequence[Panel], find: Callable[[Panel], _Points]) -> _Drawable:
+    found = [(panel, find(panel)) for panel in panels]
+    return [(panel, points) for panel, points in found if points]
+
+
+def _draw(heading: str, reading: str, drawable: _Drawable, draw: Callable[[_Points], dict[str, Any]]) -> Block:
+    """Draw panels until the block is full, and say how many are left out."""
+    figures: list[Figure] = []
+    used = 0
+    for panel, points in drawable:
+        figure = Figure(panel.heading, draw(points))
+        used += len(json.dumps(figure.spec))
+        if figures and used > _BLOCK_BYTES:
+            reading += f" {len(drawable) - len(figures)} more settings are in the table alone."
+            break
+        figures.append(figure)
+    return Block(heading, reading, tuple(figures))

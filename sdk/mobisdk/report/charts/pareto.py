@@ -1,0 +1,104 @@
+"""Accuracy against latency: which networks are worth having, for there is none both faster and as accurate."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from mobisdk.report.accuracy import Accuracy, format_accuracy
+from mobisdk.report.charts.figures import HAS_INTERVAL, extent, has_interval, ms_fields, short
+from mobisdk.report.charts.scale import fit_ms_scale
+from mobisdk.report.charts.theme import SERIES, SHAPES, compose, cycle, inline
+from mobisdk.report.labels import Row, dials_labels, network_labels
+from mobisdk.report.printable import printable
+
+_HEIGHT, _TITLE_HEIGHT, _LABEL_WIDTH, _LABEL_ANGLE = 300, 24, 72, 30
+"""Names stand up and to the left of the front, where no network can be, and slope, so that they do not meet."""
+_MOST_LABELS = 12
+_LEGEND_OFFSET = 32
+"""Above the title of the upright axis, which lies flat."""
+
+
+def pareto_points(rows: Sequence[Row], accuracies: Mapping[str, Accuracy]) -> list[dict[str, Any]]:
+    """One point a network whose accuracy is known, the fastest first; `is_best` is the Pareto front."""
+    points = []
+    for label, network, (group, warm) in zip(dials_labels(rows), network_labels(rows), rows, strict=True):
+        accuracy = accuracies.get(group.bundle.variant_id)
+        if accuracy is None or warm is None or warm.p50 is None:
+            continue
+        points.append(
+            {
+                "network": network,
+                "label": label,
+                "recipe": printable(group.bundle.recipe),
+                "share": short(100 * accuracy.share),
+                "share_low": short(100 * accuracy.low),
+                "share_high": short(100 * accuracy.high),
+                "share_text": f"{format_accuracy(accuracy)} %",
+                **ms_fields(warm.p50),
+            }
+        )
+    points.sort(key=lambda point: (point["ms"], -point["share"]))
+    best = float("-inf")
+    for point in points:
+        point["is_best"] = point["share"] > best
+        best = max(best, point["share"])
+    front = [point for point in points if point["is_best"]]
+    for place, point in enumerate(front):
+        point["is_named"] = place % math.ceil(len(front) / _MOST_LABELS) == 0
+    return points
+
+
+def draw_pareto(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Draw `points` with their intervals, the front as a step line, and the names of those on it."""
+    scale = fit_ms_scale(extent(points))
+    lowest, highest = min(point["share_low"] for point in points), max(point["share_high"] for point in points)
+    margin = max((highest - lowest) * 0.08, 0.5)
+    bottom, top = short(max(lowest - margin, 0)), short(min(highest + 2 * margin, 100 + margin))
+    recipes = list(dict.fromkeys(point["recipe"] for point in points))
+    to_the_right = scale.to_altair()
+    to_the_right.range = [_LABEL_WIDTH, {"expr": "width"}]
+    x = alt.X("ms:Q", scale=to_the_right, axis=scale.to_axis("median latency (ms)"))
+    y = alt.Y(
+        "share:Q",
+        scale=alt.Scale(domain=[bottom, top], nice=False),
+        axis=alt.Axis(title="accuracy (%)", tickCount=6),
+    )
+    legend = alt.Legend(offset=_LEGEND_OFFSET, symbolOpacity=1) if len(recipes) > 1 else None
+    colour = alt.Color("recipe:N", legend=legend, scale=alt.Scale(domain=recipes, range=cycle(SERIES, len(recipes))))
+    shape = alt.Shape("recipe:N", legend=legend, scale=alt.Scale(domain=recipes, range=cycle(SHAPES, len(recipes))))
+    base = inline(points).encode(x=x, y=y)
+    tooltip = [
+        alt.Tooltip("network:N"),
+        alt.Tooltip("recipe:N"),
+        alt.Tooltip("text:N", title="median"),
+        alt.Tooltip("share_text:N", title="accuracy"),
+    ]
+    opacity = alt.condition("datum.is_best", alt.value(1), alt.value(0.45))
+    across = base.transform_filter(HAS_INTERVAL).mark_rule().encode(x="low:Q", x2="high:Q", opacity=opacity)
+    up = base.mark_rule().encode(y="share_low:Q", y2="share_high:Q", opacity=opacity)
+    marks = base.mark_point(filled=True, size=90).encode(color=colour, shape=shape, opacity=opacity, tooltip=tooltip)
+    front = [point for point in points if point["is_best"]]
+    steps = [{name: point[name] for name in ("ms", "share")} for point in front]
+    steps.append({"ms": scale.high, "share": front[-1]["share"]})
+    line = (
+        inline(steps)
+        .mark_line(interpolate="step-after", strokeWidth=2, strokeDash=[6, 3], color="var(--chart-front)")
+        .encode(x=x, y=y)
+    )
+    names = (
+        base.transform_filter("datum.is_named")
+        .mark_text(align="right", baseline="middle", dx=-9, dy=-4, angle=_LABEL_ANGLE, fontWeight=600)
+        .encode(text="label:N")
+    )
+    return compose(
+        line,
+        *([across] if has_interval(points) else []),
+        up,
+        names,
+        marks,
+        height=_HEIGHT,
+        top=_TITLE_HEIGHT,
+        description="Accuracy in percent against median latency in milliseconds, with the Pareto front.",
+    )

@@ -1,0 +1,194 @@
+"""The report as one HTML file: it needs no network, and nothing that a phone wrote can act in it."""
+
+import base64
+import dataclasses
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+from markupsafe import Markup
+
+import mobisdk
+from mobisdk.latency.analysis import AnalysisReport, GroupReport
+from mobisdk.latency.record import Device, LatencyRun
+from mobisdk.latency.store import LogSet
+from mobisdk.report.accuracy import Accuracy
+from mobisdk.report.blocks import build_blocks
+from mobisdk.report.charts.theme import CONFIG
+from mobisdk.report.circumstances import describe_circumstances, describe_kept_apart
+from mobisdk.report.html_table import build_sortable_table
+from mobisdk.report.labels import table_rows
+from mobisdk.report.numbers import format_ms
+from mobisdk.report.printable import printable
+from mobisdk.report.summary import explain
+
+_PAGE: Final = Path(__file__).with_name("page")
+_MARK: Final = b'<meta name="generator" content="mobisdk '
+_MARK_WITHIN_BYTES: Final = 2048
+_CHARTS_BYTES: Final = 500_000
+_SECTIONS_BYTES: Final = 950_000
+"""Where charts and sections end: with the scripts' 0.9 MB the file stays below 2 MB, however much was measured."""
+_MOST_ROWS, _MOST_SENTENCES, _MOST_SET_ASIDE = 500, 6, 100
+
+
+@dataclasses.dataclass(frozen=True)
+class KeyFigure:
+    """A number to be read from afar, and what it is of."""
+
+    name: str
+    value: str
+    detail: str
+
+
+def build_page(report: AnalysisReport, logs: LogSet, accuracies: Mapping[str, Accuracy], made_at: datetime) -> str:
+    """Build the page of `report`, which was made from `logs`; `accuracies` are by variant."""
+    environment = _create_environment()
+    devices = [list(groups) for _, groups in groupby(report.groups, key=lambda group: group.device_label)]
+    sections = _build_sections(environment, report, devices, logs.runs, accuracies)
+    style, script = ((_PAGE / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    charts = _bundle_charts_script()
+    return environment.get_template("report.html.j2").render(
+        policy=_policy([style], [script, charts]),
+        style=Markup(style),  # noqa: S704
+        script=Markup(script),  # noqa: S704
+        charts=Markup(charts),  # noqa: S704
+        config=CONFIG,
+        subject=devices[0][0].device_label if len(devices) == 1 else f"{len(devices):,} devices",
+        sentences=explain(report),
+        most_sentences=_MOST_SENTENCES,
+        key_figures=list(_key_figures(report, accuracies)),
+        sections=sections,
+        devices=len(devices),
+        report=report,
+        most_set_aside=_MOST_SET_ASIDE,
+        made_at=f"{made_at.day} {made_at:%B %Y, %H:%M %Z}",
+        version=mobisdk.__version__,
+    )
+
+
+@cache
+def _bundle_charts_script() -> str:
+    """Vega, Vega-Lite and Vega-Embed in one script; it takes two seconds, and is the same every time."""
+    from vl_convert import javascript_bundle
+
+    return javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
+
+
+def is_page(path: Path) -> bool:
+    """Tell whether the file at `path` is a page that `build_page` built."""
+    with path.open("rb") as file:
+        return _MARK in file.read(_MARK_WITHIN_BYTES)
+
+
+def _build_sections(
+    environment: jinja2.Environment,
+    report: AnalysisReport,
+    devices: Sequence[Sequence[GroupReport]],
+    runs: Sequence[LatencyRun],
+    accuracies: Mapping[str, Accuracy],
+) -> list[Markup]:
+    """Build a section a device, as many as the file has room for, and charts in the first of them."""
+    template = environment.get_template("device.html.j2")
+    runs_of = _part_by_device(runs)
+    sections: list[Markup] = []
+    used = 0
+    for groups in devices:
+        rows = table_rows(groups)
+        section = template.render(
+            label=groups[0].device_label,
+            is_first=not sections,
+            is_alone=len(devices) == 1,
+            number=len(sections) + 1,
+            sentences=[] if len(devices) == 1 else explain(dataclasses.replace(report, groups=tuple(groups))),
+            table=build_sortable_table(rows[:_MOST_ROWS], accuracies),
+            further_rows=len(rows) - _MOST_ROWS,
+            kept_apart=describe_kept_apart(groups),
+            blocks=build_blocks(rows, accuracies) if used < _CHARTS_BYTES else None,
+            facts=describe_circumstances(groups, [run for device in _devices_of(groups) for run in runs_of[device]]),
+        )
+        used += len(section.encode())
+        if sections and used > _SECTIONS_BYTES:
+            break
+        sections.append(Markup(section))  # noqa: S704
+    return sections
+
+
+def _part_by_device(runs: Sequence[LatencyRun]) -> Mapping[Device, Sequence[LatencyRun]]:
+    parted: defaultdict[Device, list[LatencyRun]] = defaultdict(list)
+    for run in runs:
+        parted[_without_memory(run.device)].append(run)
+    return parted
+
+
+def _devices_of(groups: Sequence[GroupReport]) -> Sequence[Device]:
+    """Devices of one label, in order; a new kernel that leaves more memory makes no other device."""
+    return list(dict.fromkeys(_without_memory(group.device) for group in groups))
+
+
+def _without_memory(device: Device) -> Device:
+    return dataclasses.replace(device, memory_bytes=None)
+
+
+def _key_figures(report: AnalysisReport, accuracies: Mapping[str, Accuracy]) -> Iterator[KeyFigure]:
+    rows = table_rows(report.groups)
+    devices = len({group.device_label for group in report.groups})
+    medians = [(warm.p50.value_ns, group, warm.p50) for group, warm in rows if warm and warm.p50]
+    if medians:
+        _, group, p50 = min(medians, key=lambda median: median[0])
+        yield KeyFigure("fastest median", f"{format_ms(p50)} ms", _where(group, devices))
+    known = [(accuracies[group.bundle.variant_id], group) for group, _ in rows if group.bundle.variant_id in accuracies]
+    if known:
+        accuracy, group = max(known, key=lambda pair: pair[0].share)
+        yield KeyFigure("most accurate", f"{100 * accuracy.share:.1f} %", _where(group, 1))
+    variants = len({group.bundle.variant_id for group in report.groups})
+    where = "one device" if devices == 1 else f"{devices:,} devices"
+    yield KeyFigure("variants", f"{variants:,}", f"networks by recipe, on {where}")
+    samples = sum(warm.samples for _, warm in rows if warm)
+    yield KeyFigure("runs", f"{report.runs:,}", f"{samples:,} samples")
+    if report.set_aside:
+        yield KeyFigure("lines set aside", f"{len(report.set_aside):,}", "they are no runs; reasons below")
+
+
+def _where(group: GroupReport, devices: int) -> str:
+    named = [group.variant_label, group.bundle.recipe, *([group.device_label] if devices > 1 else [])]
+    return ", ".join(named)
+
+
+def _create_environment() -> jinja2.Environment:
+    """Create the templates' environment: every text is made printable and escaped, wherever it stands."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_PAGE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,
+    )
+    environment.filters["as_json"] = _as_json
+    return environment
+
+
+def _as_json(value: Any) -> Markup:
+    """Write `value` so that no text in it can end the script element that it stands in."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c"))  # noqa: S704
+
+
+def _policy(styles: Sequence[str], scripts: Sequence[str]) -> str:
+    """Name what may run, by its hash; all else, and every request, is refused."""
+
+    def hashes(texts: Sequence[str]) -> str:
+        digests = (hashlib.sha256(text.encode()).digest() for text in texts)
+        return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+
+    return (
+        f"default-src 'none'; script-src {hashes(scripts)}; style-src {hashes(styles)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
