@@ -165,18 +165,21 @@ def _print_table(bundles: Sequence["Bundle"]) -> None:
     from rich.table import Table
 
     table = Table(title="Exported, and compared with the network on photographs")
-    table.add_column("bundle", overflow="fold")
-    for column in ("params, M", "mult-adds, M", "model, MB", "delegated", "SQNR, dB", "top-1 equal"):
+    table.add_column("network")
+    table.add_column("recipe")
+    for column in ("params\nM", "mult-adds\nM", "model\nMB", "delegated\n%", "SQNR\ndB"):
         table.add_column(column, justify="right")
     for bundle in bundles:
-        model, parity = bundle.manifest["model"], bundle.manifest["parity"]
+        model = bundle.manifest["model"]
         table.add_row(
-            bundle.name,
+            f"{model['arch']} {model['alpha']:g} at {model['resolution']}",
+            bundle.target.recipe,
             f"{model['params'] / 1e6:.2f}",
             f"{model['macs'] / 1e6:.1f}",
             f"{bundle.size_bytes / 1e6:.2f}",
-            f"{bundle.delegated_share:.0%}",
-            f"{parity['sqnr_db']:.0f}",
-            f"{parity['top1_agreement']:.0%}",
+            f"{bundle.delegated_share:.0%}".rstrip("%"),
+            f"{bundle.manifest['parity']['sqnr_db']:.0f}",
         )
     stdout().print(table)
+    for bundle in bundles:
+        stdout().print(str(bundle.path), markup=False, soft_wrap=True)

@@ -51,9 +51,11 @@ def verify(
         print_json({"ok": ok, "bundles": documents})
     else:
         for name, checks in reports.items():
-            stdout().print(name, style="bold", markup=False)
+            stdout().print(name, style="bold", markup=False, soft_wrap=True)
             for check in checks:
-                stdout().print(f"  {'ok  ' if check.ok else 'FAIL'} {check.name}: {check.found}", markup=False)
+                stdout().print(
+                    f"  {'ok  ' if check.ok else 'FAIL'} {check.name}: {check.found}", markup=False, soft_wrap=True
+                )
     if not ok:
         say("A bundle failed; do not ship it. Export it again, or copy it again from where it was whole.")
         raise typer.Exit(1)
