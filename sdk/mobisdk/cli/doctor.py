@@ -14,6 +14,7 @@ import typer
 
 from mobisdk.cli.console import Json, print_json, stdout
 
+_ITSELF = "mobisdk itself"
 _LEAST_FREE_BYTES = 500 * 10**6
 
 
@@ -39,7 +40,7 @@ def doctor(json: Json = False) -> None:
     if json:
         print_json({"ok": not broken, "findings": [_as_json(finding) for finding in findings]})
     else:
-        _print_table(findings, broken)
+        _print(findings, broken)
     if broken:
         raise typer.Exit(1)
 
@@ -78,9 +79,7 @@ def _check_packages() -> Iterator[Finding]:
             found = "missing"
         exact = specifier.removeprefix("==") if specifier.startswith("==") else None
         fits = found != "missing" and (exact is None or found.split("+")[0] == exact)
-        yield Finding(
-            "packages", name, fits, found, uses.get(name, "mobisdk itself"), f"pip install '{name}{specifier}'"
-        )
+        yield Finding("packages", name, fits, found, uses.get(name, _ITSELF), f"pip install '{name}{specifier}'")
 
 
 def _check_phones() -> Iterator[Finding]:
@@ -115,7 +114,7 @@ def _check_machine() -> Iterator[Finding]:
         "Free some space here",
     )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Finding("machine", "cores", True, str(cores), "bench uses this many threads")
+    yield Finding("machine", "cores", True, str(cores), "bench takes as many threads")
 
 
 def _parse_requirement(line: str) -> tuple[str, str]:
@@ -128,19 +127,16 @@ def _as_json(finding: Finding) -> dict[str, Any]:
     return values if not finding.ok else {**values, "fix": ""}
 
 
-def _print_table(findings: list[Finding], broken: list[Finding]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title="What this machine can do")
-    for column in ("", "what", "found", "used for", "to mend it"):
-        table.add_column(column, overflow="fold")
+def _print(findings: list[Finding], broken: list[Finding]) -> None:
+    quiet = [finding for finding in findings if finding.ok and finding.needed == _ITSELF]
     for finding in findings:
-        mark = "[green]ok[/]" if finding.ok else "[yellow]–[/]" if finding.area == "phones" else "[red]no[/]"
-        fix = "" if finding.ok else finding.fix
-        table.add_row(mark, *map(escape, (finding.name, finding.found, finding.needed, fix)))
-    stdout().print(table)
+        if finding in quiet:
+            continue
+        mark = "ok" if finding.ok else "–" if finding.area == "phones" else "NO"
+        line = f"{mark:3} {finding.name} {finding.found}: {finding.needed}"
+        stdout().print(line if finding.ok else f"{line}. To mend it: {finding.fix}", markup=False, soft_wrap=True)
+    stdout().print(f"ok  {len(quiet)} more packages", markup=False)
     if broken:
-        stdout().print(f"Mend first: [bold]{escape(broken[0].fix)}[/]")
+        stdout().print(f"\nMend first: {broken[0].fix}", markup=False, soft_wrap=True)
     else:
-        stdout().print("Everything that mobisdk needs is here. Next: mobisdk quickstart")
+        stdout().print("\nEverything that mobisdk needs is here. Next: mobisdk quickstart", markup=False)

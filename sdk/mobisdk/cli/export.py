@@ -162,12 +162,13 @@ def _choose_network(wanted: Mapping[str, Any], checkpoint: Path | None, runs: Pa
 
 
 def _print_table(bundles: Sequence["Bundle"]) -> None:
+    from rich import box
     from rich.table import Table
 
-    table = Table(title="Exported, and compared with the network on photographs")
-    table.add_column("network")
-    table.add_column("recipe")
-    for column in ("params\nM", "mult-adds\nM", "model\nMB", "delegated\n%", "SQNR\ndB"):
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("network", no_wrap=True)
+    table.add_column("recipe", no_wrap=True)
+    for column in ("params\nM", "macs\nM", "size\nMB", "taken\n%", "SQNR\ndB"):
         table.add_column(column, justify="right")
     for bundle in bundles:
         model = bundle.manifest["model"]
