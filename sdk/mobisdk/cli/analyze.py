@@ -45,7 +45,7 @@ def analyze(
     report = analyze_runs(runs)
     _tell_set_aside(report.set_aside)
     if html is not None:
-        _write_html(html, report, runs, accuracy or [])
+        write_html(html, report, runs, accuracy or [])
     if csv is not None:
         from mobisdk.report.document import to_csv
 
@@ -79,7 +79,8 @@ def _check_target(html: Path) -> None:
         raise ConfigError("--html would write over a file that is no report of mobisdk's", got=str(html))
 
 
-def _write_html(html: Path, report: "AnalysisReport", runs: "LogSet", accuracy: Sequence[Path]) -> None:
+def write_html(html: Path, report: "AnalysisReport", runs: "LogSet", accuracy: Sequence[Path]) -> None:
+    """Write the page of `report`, which was made from `runs`, with the evaluations in the files `accuracy`."""
     from datetime import datetime
 
     from mobisdk.files import write_atomically

@@ -73,7 +73,7 @@ def evaluate(
             )
     available = len(_images_of(dataset, split))
     if json:
-        print_json({"path": str(bundle)} | _describe(evaluation, opened, dataset, split))
+        print_json({"path": str(bundle)} | describe_evaluation(evaluation, opened, dataset, split))
     else:
         _print_report(evaluation, f"{opened.name} on {dataset.source}, {split} images")
     for sentence in _explain(evaluation, opened, split, available):
@@ -209,8 +209,8 @@ def _list_names(names: Iterable[str]) -> str:
     return f"{', '.join(quoted[:_NAMES_SHOWN])}{more}"
 
 
-def _describe(evaluation: "Evaluation", bundle: "Bundle", dataset: "Dataset", split: Split) -> dict[str, Any]:
-    """What --json prints; the confusion matrix as its cells that are not zero."""
+def describe_evaluation(evaluation: "Evaluation", bundle: "Bundle", dataset: "Dataset", split: Split) -> dict[str, Any]:
+    """Return what --json prints; the confusion matrix as its cells that are not zero."""
     import dataclasses
 
     manifest = bundle.manifest

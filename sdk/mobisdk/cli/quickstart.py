@@ -1,6 +1,7 @@
 """`mobisdk quickstart`: every station of the loop, once, on this computer."""
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,6 +12,7 @@ import typer
 
 from mobisdk.cli.console import Json, print_json, progress, say, stdout
 from mobisdk.errors import ParityError
+from mobisdk.files import write_atomically
 from mobisdk.specs import ModelSpec
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 _GRID = tuple(ModelSpec(alpha=alpha, resolution=128) for alpha in (0.25, 0.5, 0.75, 1.0))
 _DIGITS = ModelSpec(alpha=0.25, resolution=32, num_classes=10, stem_stride=1)
 _TARGETS = {"android": "Android", "ios": "iOS"}
+_EPOCHS = 10
 _RUNS, _SAMPLES, _COLD_STARTS = 5, 30, 1
 
 _OPENING = """\
@@ -45,7 +48,7 @@ class Exported:
 
 def quickstart(
     output: Annotated[Path, typer.Option(help="Folder for everything that it makes.")] = Path("quickstart"),
-    json: Json = False,
+    as_json: Json = False,
 ) -> None:
     """Do the whole loop, once, on this computer.
 
@@ -55,9 +58,9 @@ def quickstart(
     say(_OPENING)
     output.mkdir(parents=True, exist_ok=True)
     trained, exported = _train_and_export(output)
-    report = _bench([made.path for made in exported if made.target == "android"], output / "latency.jsonl")
+    report = _bench([made.path for made in exported if made.target == "android"], output)
     seconds = time.monotonic() - started
-    if json:
+    if as_json:
         print_json(_document(trained, exported, report, seconds))
     else:
         _print(trained, exported, report, output, seconds)
@@ -74,16 +77,14 @@ def _train_and_export(output: Path) -> tuple["TrainedRun", list[Exported]]:
         }
         workers = {target: stack.enter_context(_worker()) for target in _TARGETS}
         jobs = [
-            worker.submit(_export, target, spec, None, output / "bundles")
-            for spec in _GRID
-            for target, worker in workers.items()
+            worker.submit(_export, target, spec, None, output) for spec in _GRID for target, worker in workers.items()
         ]
         for job in jobs:
             job.add_done_callback(lambda done: _advance(bar, tasks, done))
         _use_one_thread()
         trained = _train(output / "runs", bar, training)
         for target, worker in workers.items():
-            job = worker.submit(_export, target, trained.model, trained.checkpoint, output / "bundles")
+            job = worker.submit(_export, target, trained.model, trained.checkpoint, output)
             job.add_done_callback(lambda done: _advance(bar, tasks, done))
             jobs.append(job)
         return trained, [job.result() for job in jobs]
@@ -109,24 +110,30 @@ def _use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _export(target: str, spec: ModelSpec, checkpoint: Path | None, folder: Path) -> Exported:
-    """Make one bundle, and read it again as a stranger would; runs in a worker.
+def _export(target: str, spec: ModelSpec, checkpoint: Path | None, output: Path) -> Exported:
+    """Make one bundle, read it again as a stranger would, and evaluate it if it was trained; runs in a worker.
 
     Raises:
         ParityError: the bundle does not verify.
     """
     from mobiconvert import find_recipe
-    from mobisdk.cli.evaluate import evaluate_bundle
+    from mobisdk.cli.evaluate import Split, describe_evaluation, evaluate_bundle
     from mobisdk.cli.networks import convert_network, create_untrained_network, load_trained_network
     from mobisdk.cli.verify import verify_bundle
     from mobisdk.data import open_dataset
 
     network = load_trained_network(checkpoint, asdict(spec)) if checkpoint else create_untrained_network(spec)
-    bundle = convert_network(network, find_recipe(None, target), folder)
+    bundle = convert_network(network, find_recipe(None, target), output / "bundles")
     for check in verify_bundle(bundle.path):
         if not check.ok:
             raise ParityError(f"{bundle.name} does not verify: {check.name}: {check.found}")
-    return Exported(target, bundle.path, evaluate_bundle(bundle, open_dataset("digits")) if checkpoint else None)
+    if checkpoint is None:
+        return Exported(target, bundle.path, None)
+    digits = open_dataset("digits")
+    evaluation = evaluate_bundle(bundle, digits)
+    document = json.dumps(describe_evaluation(evaluation, bundle, digits, Split.TEST), indent=2)
+    write_atomically(output / f"evaluation-{target}.json", document.encode())
+    return Exported(target, bundle.path, evaluation)
 
 
 def _advance(bar: "Progress", tasks: Mapping[str, Any], job: "Future[Exported]") -> None:
@@ -146,13 +153,15 @@ def _train(runs: Path, bar: "Progress", task: Any) -> "TrainedRun":
             completed=(now.epoch - 1) * now.steps + now.step,
         )
 
-    return train(TrainSpec(_DIGITS, data="digits"), runs=runs, on_progress=show)
+    return train(TrainSpec(_DIGITS, data="digits", epochs=_EPOCHS), runs=runs, on_progress=show)
 
 
-def _bench(bundles: Sequence[Path], log: Path) -> "AnalysisReport":
+def _bench(bundles: Sequence[Path], output: Path) -> "AnalysisReport":
+    """Measure the bundles that run here, and write the report."""
     from mobiconvert import load_classifier
     from mobiconvert.executorch.runtime import set_threads
     from mobisdk.bundle import read_bundle
+    from mobisdk.cli.analyze import write_html
     from mobisdk.cli.bench import run_with_progress
     from mobisdk.devices.bench_config import BenchConfig
     from mobisdk.devices.host import read_cores
@@ -163,8 +172,12 @@ def _bench(bundles: Sequence[Path], log: Path) -> "AnalysisReport":
     threads = read_cores().best_threads
     set_threads(threads)
     config = BenchConfig(threads=threads, runs=_RUNS, samples=_SAMPLES, cold_starts=_COLD_STARTS)
+    log = output / "latency.jsonl"
     run_with_progress(BenchmarkRunner(load_classifier, config), [read_bundle(path) for path in bundles], log)
-    return analyze_runs(read_logs([log]))
+    runs = read_logs([log])
+    report = analyze_runs(runs)
+    write_html(output / "report.html", report, runs, [output / "evaluation-android.json"])
+    return report
 
 
 def _print(
@@ -178,9 +191,9 @@ def _print(
         stdout().print(table, "")
     for sentence in (*explain(report), *_compare_widths(report), *_say_accuracy(trained, exported)):
         stdout().print(sentence, markup=False)
-    stdout().print(f"\nThe whole loop took {seconds:.0f} s. Next:", markup=False)
+    stdout().print(f"\nThe whole loop took {seconds:.0f} s. The report, with charts: {output / 'report.html'}\nNext:")
     for command in (
-        f"mobisdk analyze {output / 'latency.jsonl'}",
+        f"mobisdk evaluate {exported[-1].path} --data digits",
         "mobisdk export --target ios --alpha 0.75",
         "mobisdk train --data digits --alpha 0.5 --resolution 32 --stem-stride 1",
     ):
