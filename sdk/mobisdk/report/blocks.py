@@ -13,7 +13,7 @@ from mobisdk.report.charts.pareto import draw_pareto, pareto_points
 from mobisdk.report.charts.scale import fit_ms_scale
 from mobisdk.report.charts.sweep import Dial, draw_sweep, is_sweep, sweep_points
 from mobisdk.report.labels import Row
-from mobisdk.report.panels import Panel, part_by_mode, part_by_network, part_by_setting
+from mobisdk.report.panels import Panel, part_by_mode, part_by_network, part_by_recipe, part_by_setting
 
 _BLOCK_BYTES = 80_000
 """Where a block ends: the page stays small, however many settings were measured."""
@@ -128,7 +128,7 @@ def _build_distribution(rows: Sequence[Row]) -> Block:
 
 def _build_cold_start(rows: Sequence[Row]) -> Block:
     started_cold = {id(group): (group, warm) for group, warm in reversed(rows) if group.cold}
-    panels, rest = _first_rows(part_by_setting(reversed(started_cold.values())), _MOST_STRIPS)
+    panels, rest = _first_rows(part_by_recipe(reversed(started_cold.values())), _MOST_STRIPS)
     drawable = _with_points(panels, lambda panel: cold_start_points(panel.rows))
     if not drawable:
         needed = "No cold start was measured. On a computer, the bench makes some:"

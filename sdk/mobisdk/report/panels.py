@@ -26,14 +26,19 @@ def part_by_mode(rows: Iterable[Row]) -> list[Panel]:
     return _part(rows, _mode)
 
 
+def part_by_recipe(rows: Iterable[Row]) -> list[Panel]:
+    """Part `rows` by recipe, runtime and thread count."""
+    return _part(rows, _recipe)
+
+
 def part_by_setting(rows: Iterable[Row]) -> list[Panel]:
     """Part `rows` by recipe, runtime, thread count and mode."""
-    return _part(rows, _setting)
+    return _part(rows, lambda row: _recipe(row) | _mode(row))
 
 
 def part_by_network(rows: Iterable[Row]) -> list[Panel]:
     """Part `rows` by setting, and by all of a network but α and ρ: what is left can be joined by a line."""
-    return _part(rows, lambda row: _network(row) | _setting(row))
+    return _part(rows, lambda row: _network(row) | _recipe(row) | _mode(row))
 
 
 def _part(rows: Iterable[Row], traits_of: Callable[[Row], dict[str, str]]) -> list[Panel]:
@@ -51,10 +56,9 @@ def _mode(row: Row) -> dict[str, str]:
     return {"mode": row[1].mode if row[1] else "cold"}
 
 
-def _setting(row: Row) -> dict[str, str]:
+def _recipe(row: Row) -> dict[str, str]:
     group, _ = row
-    labels = {"recipe": group.bundle.recipe, "runtime": runtime_label(group), "threads": threads_label(group)}
-    return labels | _mode(row)
+    return {"recipe": group.bundle.recipe, "runtime": runtime_label(group), "threads": threads_label(group)}
 
 
 def _network(row: Row) -> dict[str, str]:

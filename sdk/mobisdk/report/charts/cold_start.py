@@ -10,7 +10,7 @@ from mobisdk.report.charts.scale import fit_ms_scale
 from mobisdk.report.charts.theme import SERIES, SHAPES, compose, inline
 from mobisdk.report.labels import Row, dials_labels, network_labels
 
-_STAGES: Final = ("warm median", "first inference", "load")
+_STAGES: Final = ("warm", "first inference", "load")
 _ROW_HEIGHT = 28
 
 

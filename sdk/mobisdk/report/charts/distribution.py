@@ -35,9 +35,9 @@ def distribution_strips(rows: Sequence[Row]) -> list[dict[str, Any]]:
     distances = [(samples / median - 1) * 100 for _, _, samples, median in pooled]
     if not distances:
         return []
-    ends = np.array([np.percentile(distance, _DRAWN) for distance in distances])
-    low, high = ends[:, 0].min(), min(ends[:, 1].max(), _FARTHEST_PERCENT)
-    edges = np.linspace(low - 1, high + 1, _BINS + 1)
+    low = min(np.percentile(distance, _DRAWN[0], method="lower") for distance in distances)
+    high = max(np.percentile(distance, _DRAWN[1], method="higher") for distance in distances)
+    edges = np.linspace(low - 1, min(high, _FARTHEST_PERCENT) + 1, _BINS + 1)
     return [
         {
             "row": label,
@@ -65,7 +65,7 @@ def draw_distribution(strips: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Draw a strip a bundle, darker where more samples lie, with a line at the median."""
     x = alt.X(
         "at:Q",
-        title="difference from the network's own median (%)",
+        title="difference from the median (%)",
         scale=alt.Scale(zero=False, nice=False),
         axis=alt.Axis(format=f"+{NUMBER}", labelExpr="datum.value ? datum.label : '0'", grid=True, tickCount=6),
     )

@@ -60,7 +60,7 @@ def fit_ms_scale(values: Iterable[float]) -> MsScale:
 
 
 def spread(positions: Sequence[float], gap: float) -> list[float]:
-    """Move `positions` in [0, 1] as little as it takes for them to lie `gap` apart, and keep their order."""
+    """Move `positions` in [0, 1] until they lie `gap` apart, in their order: up, or down where no room is left."""
     order = sorted(range(len(positions)), key=positions.__getitem__)
     moved = [0.0] * len(positions)
     floor = -math.inf
