@@ -35,20 +35,12 @@ def read_accuracies(paths: Iterable[Path]) -> Mapping[str, Accuracy]:
     """Read evaluations, by variant: like latency, accuracy joins on the variant, not on the bundle.
 
     Raises:
-        DataError: a file is no evaluation, or of untrained weights, or two cannot stand side by side.
+        DataError: a file is no evaluation, or of untrained weights; or two are of different images, or disagree about a
+            variant, and the text names both.
         OSError: a file cannot be read.
     """
-    return join_accuracies(_read(path) for path in paths)
-
-
-def join_accuracies(accuracies: Iterable[Accuracy]) -> Mapping[str, Accuracy]:
-    """Bring evaluations together, by variant.
-
-    Raises:
-        DataError: two are of different images, or disagree about a variant; the text names both.
-    """
     joined: dict[str, Accuracy] = {}
-    for accuracy in accuracies:
+    for accuracy in map(_read, paths):
         first = next(iter(joined.values()), accuracy)
         if accuracy.image_set_sha256 != first.image_set_sha256:
             raise DataError(
