@@ -17,6 +17,7 @@ from mobisdk.report.panels import Panel, part_by_mode, part_by_network, part_by_
 
 _BLOCK_BYTES = 80_000
 """Where a block ends: the page stays small, however many settings were measured."""
+_FEWEST_POINTS_OF_A_WIDE_CHART = 4
 _MOST_POINTS, _MOST_STRIPS = 300, 40
 """A point, or a strip, for each of a thousand bundles is no picture any more."""
 _SWEEPS: Final[dict[Dial, tuple[str, str, str]]] = {
@@ -89,7 +90,9 @@ def _build_pareto(rows: Sequence[Row], accuracies: Mapping[str, Accuracy]) -> Bl
     if any(len(points) > _MOST_POINTS for _, points in drawable):
         reading += f" {_MOST_POINTS} networks are drawn, those on the line first."
     block = _draw(heading, reading, drawable, lambda points: draw_pareto(_front_first(points)[:_MOST_POINTS]))
-    return dataclasses.replace(block, is_wide=True)
+    return dataclasses.replace(
+        block, is_wide=any(len(points) >= _FEWEST_POINTS_OF_A_WIDE_CHART for _, points in drawable)
+    )
 
 
 def _front_first(points: _Points) -> _Points:
