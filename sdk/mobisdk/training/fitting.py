@@ -16,6 +16,7 @@ from mobisdk.training.plan import TrainingPlan
 from mobisdk.training.progress import TrainProgress
 from mobisdk.training.recorder import Recorder
 from mobisdk.training.runs import STATE
+from mobisdk.training.small_maps import speed_up_small_maps_
 from mobisdk.training.state import SafetensorsIO
 
 
@@ -39,8 +40,9 @@ def fit(
     with torch.random.fork_rng(devices=()), _quiet_lightning():
         # Not torch.manual_seed: that would also seed accelerators, whose state is not saved here.
         torch.default_generator.manual_seed(plan.seed)
-        # Depthwise convolutions are fastest where a pixel's channels lie side by side.
         network = create_model(plan.model)
+        speed_up_small_maps_(network)
+        # Depthwise convolutions are fastest where a pixel's channels lie side by side.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         module = Classification(network, plan, train, test)
         trainer = Trainer(

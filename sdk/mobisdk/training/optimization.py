@@ -39,7 +39,7 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     decay (l2 regularization) on the depthwise filters since there are so few parameters in them".
     """
     depthwise = {
-        id(module.weight) for module in model.modules() if isinstance(module, nn.Conv2d) and _is_depthwise(module)
+        id(module.weight) for module in model.modules() if isinstance(module, nn.Conv2d) and is_depthwise(module)
     }
     decayed: list[nn.Parameter] = []
     free: list[nn.Parameter] = []
@@ -48,6 +48,6 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
 
 
-def _is_depthwise(convolution: nn.Conv2d) -> bool:
-    """Every channel has filters of its own."""
+def is_depthwise(convolution: nn.Conv2d) -> bool:
+    """Whether every channel has filters of its own."""
     return convolution.groups > 1 and convolution.groups == convolution.in_channels
