@@ -214,10 +214,12 @@ def test_open_when_parquet_is_not_as_expected_then_data_error(
         open_dataset(tmp_path / "data.parquet")
 
 
-def test_open_when_parquet_is_damaged_then_data_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", [slice(4, 200), slice(-200, None)])
+def test_open_when_parquet_is_damaged_then_data_error(tmp_path: Path, damage: slice) -> None:
     write_parquet(tmp_path / "data.parquet", [(0, 0, 0), (1, 1, 1)], [0, 1])
-    whole = (tmp_path / "data.parquet").read_bytes()
-    (tmp_path / "data.parquet").write_bytes(whole[: len(whole) // 2])
+    content = bytearray((tmp_path / "data.parquet").read_bytes())
+    content[damage] = bytes(len(content[damage]))
+    (tmp_path / "data.parquet").write_bytes(content)
 
     with pytest.raises(DataError, match="cannot be read"):
         open_dataset(tmp_path / "data.parquet")

@@ -1,9 +1,10 @@
 """Parquet with a column of encoded images: one file, or a folder with `train*.parquet` and `test*.parquet`."""
 
 import bisect
+import contextlib
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -59,10 +60,8 @@ class _Table:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
+        with self._refusing_damage():
             self._file = pq.ParquetFile(path)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise DataError(f"the Parquet file cannot be read ({error})", got=str(path)) from error
         self._image_column = self._find(_IMAGE_COLUMNS)
         self._check_images()
         self.labels = self._read_labels()
@@ -78,6 +77,13 @@ class _Table:
             ImageRef(f"{self._path} row {row}", index[label], partial(self._read_image, row))
             for row, (label, _) in enumerate(self.labels)
         ]
+
+    @contextlib.contextmanager
+    def _refusing_damage(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"the Parquet file cannot be read ({error})", got=str(self._path)) from error
 
     def _find(self, wanted: Sequence[str]) -> str:
         present = self._file.schema_arrow.names
@@ -99,7 +105,8 @@ class _Table:
         """Label and class name of every row."""
         label_column = self._find(_LABEL_COLUMNS)
         name_column = _NAME_COLUMN if _NAME_COLUMN in self._file.schema_arrow.names else label_column
-        table = self._file.read(columns=sorted({label_column, name_column}))
+        with self._refusing_damage():
+            table = self._file.read(columns=sorted({label_column, name_column}))
         labels = table[label_column].to_pylist()
         if None in labels:
             raise DataError("an image has no label", got=f"{self._path} row {labels.index(None)}")
@@ -109,7 +116,8 @@ class _Table:
         """The encoded file, from the row group that was read last where it is there: rows are read in order."""
         group = bisect.bisect_right(self._starts, row) - 1
         if group != self._group:
-            self._images = self._file.read_row_group(group, columns=[self._image_column])[self._image_column]
+            with self._refusing_damage():
+                self._images = self._file.read_row_group(group, columns=[self._image_column])[self._image_column]
             self._group = group
         value = self._images[row - self._starts[group]].as_py()
         content = value.get("bytes") if isinstance(value, dict) else value
