@@ -151,11 +151,18 @@ def test_train_when_the_seed_is_another_then_the_weights_are(greys: Path, tmp_pa
     assert first != other
 
 
-def test_train_when_the_loss_is_not_finite_then_config_error_names_step_and_images(greys: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("batch_size", "what", "more"),
+    # One step an epoch: the weights are looked at before another loss could tell.
+    [(8, "the loss is (nan|inf)", 3), (32, "weights are NaN or infinite", 27)],
+)
+def test_train_when_numbers_overflow_then_config_error_names_step_and_images(
+    greys: Path, tmp_path: Path, batch_size: int, what: str, more: int
+) -> None:
     with pytest.raises(
-        ConfigError, match=r"loss is (nan|inf) at step \d+, epoch \d+, on .*\.png.* and 3 more.*--lr"
+        ConfigError, match=rf"{what} at step \d+, epoch \d+, on .*\.png.* and {more} more.*--lr"
     ) as caught:
-        train_greys(greys, tmp_path / "runs", learning_rate=100.0, epochs=20)
+        train_greys(greys, tmp_path / "runs", learning_rate=100.0, epochs=20, batch_size=batch_size)
 
     assert str(greys) in str(caught.value)
 

@@ -187,12 +187,12 @@ class _Display:
             f"learning rate up to {plan.learning_rate:g}."
         )
         if data["duplicates"]:
-            self._say(f"{data['duplicates']:,} images are there twice: the copies were left out of training.")
+            self._say(f"Copies of images, left out of training: {data['duplicates']:,}.")
         if data["ignored"]:
-            self._say(f"{data['ignored']:,} files are no JPEG, PNG or WebP, and were left out.")
+            self._say(f"Files that are no JPEG, PNG or WebP, left out: {data['ignored']:,}.")
         if broken := data["broken"]:
             shown = ", ".join(broken[:_NAMES_SHOWN]) + (", …" if len(broken) > _NAMES_SHOWN else "")
-            self._say(f"{len(broken):,} images are broken, and were left out: {shown}.")
+            self._say(f"Broken images, left out: {len(broken):,} ({shown}).")
 
     def progressed(self, now: "TrainProgress") -> None:
         """Move the bar, or print a line where there is no terminal to draw on."""

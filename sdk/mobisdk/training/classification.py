@@ -36,6 +36,8 @@ class Classification(LightningModule):
         self._plan = plan
         self._train = train
         self._test = test
+        self._shown = torch.empty(0, dtype=torch.int64)
+        """Indices of the last step's images."""
 
     @property
     def result(self) -> nn.Module:
@@ -71,8 +73,9 @@ class Classification(LightningModule):
         logits = self.network(batch.images)
         loss = F.cross_entropy(logits, batch.labels, label_smoothing=self._plan.label_smoothing)
         value = float(loss.detach())
+        self._shown = batch.indices
         if not math.isfinite(value):
-            self._refuse(value, batch)
+            self._refuse(f"the loss is {value}", step=self.global_step + 1)
         self.loss_sum += value
         return loss
 
@@ -82,20 +85,26 @@ class Classification(LightningModule):
             self.average.update_parameters(self.network)
 
     def on_validation_epoch_start(self) -> None:
-        """Count anew."""
+        """Count anew.
+
+        Raises:
+            ConfigError: a weight is NaN or infinite, though no loss has shown it yet.
+        """
+        if not all(tensor.isfinite().all() for tensor in self.result.state_dict().values()):
+            self._refuse("weights are NaN or infinite", step=self.global_step)
         self.correct = 0
 
     def validation_step(self, batch: Batch) -> None:
         """Count the images that the result names right."""
         self.correct += int((self.result(batch.images).argmax(1) == batch.labels).sum())
 
-    def _refuse(self, loss: float, batch: Batch) -> None:
-        names = [self._train.names[index] for index in batch.indices.tolist()]
+    def _refuse(self, what: str, step: int) -> None:
+        names = [self._train.names[index] for index in self._shown.tolist()]
         shown = ", ".join(names[:_NAMES_SHOWN])
         if len(names) > _NAMES_SHOWN:
             shown += f" and {len(names) - _NAMES_SHOWN} more"
         raise ConfigError(
-            f"the loss is {loss} at step {self.global_step + 1}, epoch {self.current_epoch + 1}, on {shown}",
+            f"{what} at step {step}, epoch {self.current_epoch + 1}, on {shown}",
             hint=f"Train with a lower --lr (now {self._plan.learning_rate:g}); if that does not help, look at them",
         )
 
