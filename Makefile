@@ -35,4 +35,4 @@ readme: .venv/.ready
 	$(BIN)/python tests/e2e/run_readme.py
 
 bench-train: .venv/.ready
-	$(BIN)/python tests/benchmarks/bench_training.py
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python tests/benchmarks/bench_training.py

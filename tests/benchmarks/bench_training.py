@@ -2,7 +2,7 @@
 
     OMP_WAIT_POLICY=PASSIVE python tests/benchmarks/bench_training.py [--alpha 0.5] [--rounds 5] [--cifar10 DIR]
 
-The variable is what `mobisdk train` sets, and is good for both where the computer does anything else.
+The variable is what `mobisdk` sets, and is good for both where the computer does anything else.
 
 The plain loop is what one writes first: every image in memory as normalized float32 in NCHW, the same network,
 loss, batch size and optimizer, torch's defaults elsewhere, nothing augmented. Ours is `fit` as `mobisdk train` runs

@@ -1,6 +1,5 @@
 """`mobisdk train`: images in, a trained network out."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -122,9 +121,6 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 def _train(
     network: dict[str, Any], settings: dict[str, Any], name: str | None, runs: Path, resumed: str | None
 ) -> "TrainedRun":
-    # Before torch is imported: its threads wait for each other hundreds of times a step, and where they spin
-    # meanwhile, a computer that runs anything else trains many times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from mobisdk.training import TrainSpec, resume, train
 
     with _Display() as display:
