@@ -1,5 +1,6 @@
 """What every command shares: results go to stdout, progress and prose to stderr."""
 
+import atexit
 import json
 import os
 import sys
@@ -41,7 +42,11 @@ def stderr() -> "Console":
     """
     from rich.console import Console
 
-    return Console(file=os.fdopen(os.dup(sys.__stderr__.fileno()), "w") if sys.__stderr__ else None, highlight=False)
+    if sys.__stderr__ is None:
+        return Console(stderr=True, highlight=False)
+    own = os.fdopen(os.dup(sys.__stderr__.fileno()), "w", encoding="utf-8")
+    atexit.register(own.close)
+    return Console(file=own, highlight=False)
 
 
 def progress() -> "Progress":
