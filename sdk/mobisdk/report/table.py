@@ -8,37 +8,27 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from mobisdk.latency.analysis import AnalysisReport, GroupReport, WarmReport
+from mobisdk.latency.analysis import AnalysisReport, GroupReport
+from mobisdk.report.labels import Row, network_labels, runtime_label, table_rows
 from mobisdk.report.numbers import format_interval_ms, format_ms
 from mobisdk.report.printable import printable
 
 _LONGEST_WORD = len("mobilenet_v1")
-_Row = tuple[GroupReport, WarmReport | None]
-"""A group in one warm mode; none where only cold starts were measured."""
 
 
 def build_tables(report: AnalysisReport) -> list[Group]:
     """Build the tables, each below its heading; their texts are plain, whatever a phone calls itself."""
-    tables: defaultdict[tuple[str, str, str], list[_Row]] = defaultdict(list)
-    for group in report.groups:
-        for warm in group.warm or (None,):
-            tables[group.device_label, _runtime_label(group), warm.mode if warm else "cold"].append((group, warm))
+    tables: defaultdict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    for group, warm in table_rows(report.groups):
+        tables[group.device_label, runtime_label(group), warm.mode if warm else "cold"].append((group, warm))
     return [_build_table(heading, rows) for heading, rows in tables.items()]
 
 
-def _runtime_label(group: GroupReport) -> str:
-    """`executorch 1.4.1, xnnpack`."""
-    runtime = group.runtime
-    return ", ".join(
-        filter(None, [f"{runtime.name} {runtime.version}", runtime.backend_requested, runtime.compute_units])
-    )
-
-
-def _build_table(heading: tuple[str, str, str], rows: Sequence[_Row]) -> Group:
+def _build_table(heading: tuple[str, str, str], rows: Sequence[Row]) -> Group:
     """Build one table; what all its rows share stands above it instead of in a column."""
     device, runtime, mode = heading
     columns = {
-        "network": [_network_cell(group, rows) for group, _ in rows],
+        "network": network_labels(rows),
         "recipe": [group.bundle.recipe for group, _ in rows],
         "threads": [_threads_cell(group) for group, _ in rows],
         "runs": [str(warm.runs) if warm else "" for _, warm in rows],
@@ -70,16 +60,6 @@ def _build_table(heading: tuple[str, str, str], rows: Sequence[_Row]) -> Group:
     )
 
 
-def _network_cell(group: GroupReport, rows: Sequence[_Row]) -> str:
-    """Name the network, and its variant too where two rows would look the same."""
-    twins = [other for other, _ in rows if _looks(other) == _looks(group)]
-    return group.variant_label + f" ({group.bundle.variant_id[:8]})" * (len(twins) > 1)
-
-
-def _looks(group: GroupReport) -> tuple[str, str, int | None]:
-    return group.variant_label, group.bundle.recipe, group.runtime.threads
-
-
 def _threads_cell(group: GroupReport) -> str:
     return "auto" if group.runtime.threads is None else str(group.runtime.threads)
 
@@ -90,7 +70,7 @@ def _rate_cell(rate: float | None) -> str:
     return f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
-def _kept_apart_lines(rows: Sequence[_Row]) -> list[Text]:
+def _kept_apart_lines(rows: Sequence[Row]) -> list[Text]:
     """Say which runs the figures leave out."""
     counts: Counter[str] = Counter()
     for group, warm in rows:
