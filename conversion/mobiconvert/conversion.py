@@ -87,7 +87,7 @@ def convert(
     cost = count_cost(model, shape)
 
     with _partial_folder(out_dir, cost.size_bytes) as folder:
-        lowered = _lower(program, recipe, cost.macs, folder)
+        lowered = _lower(program, recipe, cost.macs, folder, images[1:])
         actual = _run_artefact(folder, recipe, lowered, images)
         parity = measure_parity(reference, actual[1:])
         _check_parity(parity, recipe)
@@ -122,7 +122,7 @@ def convert(
                 "top1_agreement": parity.top1_agreement,
                 "max_abs_error": parity.max_abs_error,
                 "sqnr_db": parity.sqnr_db,
-                "tolerance": recipe.error * float(np.abs(reference).max()),
+                "tolerance": None if recipe.error is None else recipe.error * float(np.abs(reference).max()),
             },
             "golden": {
                 "image": _GOLDEN_IMAGE,
@@ -161,6 +161,8 @@ def _partial_folder(out_dir: Path, weights_bytes: int) -> Iterator[Path]:
 
 
 def _check_parity(parity: Parity, recipe: Recipe) -> None:
+    if recipe.error is None:
+        return
     if not parity.relative_error <= recipe.error:
         raise ParityError(
             f"{recipe.name} is too far from the network: relative error of its logits on {parity.images} photos",
@@ -170,15 +172,17 @@ def _check_parity(parity: Parity, recipe: Recipe) -> None:
         )
 
 
-def _lower(program: torch.export.ExportedProgram, recipe: Recipe, macs: int, folder: Path) -> Lowered:
+def _lower(
+    program: torch.export.ExportedProgram, recipe: Recipe, macs: int, folder: Path, calibration: NDArray[np.uint8]
+) -> Lowered:
     with _toolchain_errors(f"{recipe.name}: the backend cannot lower this module"):
         if recipe.runtime == "coreml":
             from mobiconvert.coreml import lowering as coreml
 
-            return coreml.lower(program, recipe, macs, folder)
+            return coreml.lower(program, recipe, macs, folder, calibration)
         from mobiconvert.executorch import lowering as executorch
 
-        return executorch.lower(program, recipe, folder)
+        return executorch.lower(program, recipe, folder, calibration)
 
 
 def _run_artefact(folder: Path, recipe: Recipe, lowered: Lowered, images: NDArray[np.uint8]) -> NDArray[np.float32]:

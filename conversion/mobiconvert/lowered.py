@@ -1,8 +1,10 @@
 """What a backend answers with: the artefact's place in the bundle, and what became of the graph."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import torch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,3 +36,6 @@ class Lowered:
     output: Mapping[str, Any]
     """The manifest's `output`."""
     tool_versions: Mapping[str, str | None]
+    simulate: Callable[[torch.Tensor], torch.Tensor] | None = None
+    """The lowered graph in torch, (1,3,H,W) float32 in [0,1] to (1, classes), of an artefact that no runtime of this
+    computer runs; None where one does."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mobiconvert.lowered import Delegation, Lowered
 from mobiconvert.quiet import quiet_imports
@@ -28,7 +29,9 @@ _DEBUG_FILE = "executorch_debug_handle_mapping.json"
 _CHANGES_DAILY = "com.github.apple.coremltools.conversion_date"
 
 
-def lower(program: torch.export.ExportedProgram, recipe: Recipe, macs: int, folder: Path) -> Lowered:
+def lower(
+    program: torch.export.ExportedProgram, recipe: Recipe, macs: int, folder: Path, calibration: NDArray[np.uint8]
+) -> Lowered:
     """Write `folder`/model.mlpackage: an RGB image input, one float32 output of logits.
 
     All of it is Core ML's to place, so all `macs` count as delegated.

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.fx import Node
 
 from mobiconvert.lowered import Delegation, Fallback, Lowered
@@ -22,7 +24,9 @@ with quiet_imports():
 _NO_WORK = ("getitem", "executorch_call_delegate")
 
 
-def lower(program: torch.export.ExportedProgram, recipe: Recipe, folder: Path) -> Lowered:
+def lower(
+    program: torch.export.ExportedProgram, recipe: Recipe, folder: Path, calibration: NDArray[np.uint8]
+) -> Lowered:
     """Write `folder`/model.pte: one float32 input (1,3,H,W) in [0,1], one float32 output of logits."""
     with quiet_imports():
         edge = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
