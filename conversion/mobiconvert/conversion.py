@@ -4,40 +4,44 @@ import contextlib
 import dataclasses
 import datetime
 import hashlib
-import math
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import nn
 
 import mobisdk
+from mobiconvert.calibration import Calibration, describe_calibration
 from mobiconvert.classifiers import open_classifier
 from mobiconvert.deployment import DeployedNetwork, compute_logits
 from mobiconvert.folding import fold_batch_norms
+from mobiconvert.golden import describe_golden, write_golden
+from mobiconvert.held_out import DEFAULT_MAX_DROP, check_held_out
 from mobiconvert.lowered import Lowered
 from mobiconvert.parity import Parity, measure_parity
 from mobiconvert.recipes import Recipe
+from mobiconvert.toolchain_errors import toolchain_errors
 from mobisdk.bundle import Bundle, compute_variant_id, write_bundle
 from mobisdk.bundle.bundle import LABELS_NAME
 from mobisdk.cost import count_cost
 from mobisdk.data.photographs import image_set_sha256, load_photographs, photograph_crops
-from mobisdk.errors import BundleError, ConfigError, ConversionError, MobiError, ParityError
+from mobisdk.errors import BundleError, ConfigError, ParityError
 from mobisdk.files import PARTIAL_MARK
 from mobisdk.models.checkpoint import weights_sha256
 from mobisdk.preprocess import preprocess
 from mobisdk.specs import InputSpec, ModelSpec
 
 PARITY_IMAGES = 20
-_GOLDEN_IMAGE, _GOLDEN_INPUT, _GOLDEN_OUTPUT = "golden_image.png", "golden_input.u8", "golden_output.f32"
 _REST_OF_BUNDLE_BYTES = 2_000_000
 """The golden photograph, labels, graph and manifest."""
+_UNTRAINED_CALIBRATION = "crops of scikit-learn's photographs"
+
+_Run = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,40 +62,57 @@ def convert(
     model_spec: ModelSpec | None = None,
     labels: Sequence[str] | None = None,
     compression: Sequence[Mapping[str, Any]] = (),
+    calibration: Calibration | None = None,
+    max_drop: float = DEFAULT_MAX_DROP,
+    keep_anyway: bool = False,
+    request_sha256: str | None = None,
 ) -> Bundle:
     """Lower `model`, prove that the artefact agrees with it on photographs, and write the bundle to `out_dir`.
 
     `model` takes normalized (N,3,H,W) float32 and gives logits (N, classes); `spec` says how a photograph becomes that.
-    A bundle that is there already, whole and the same, is kept.
+    A recipe that is lossy measures its ranges on `calibration`, and is refused where top-1 on the held-out images falls
+    by more than `max_drop` percentage points, unless `keep_anyway`. Without `calibration` ranges are measured on crops
+    of the packaged photographs, which is enough for latency, and no accuracy is checked. `request_sha256` names what
+    the bundle was asked for with, so that who asks again finds it. A bundle that is there already, whole and the same,
+    is kept.
 
     Raises:
-        ConfigError: the labels do not fit the classes, or `model` does not give logits.
-        ConversionError: torch or the backend refuses the module.
-        ParityError: the artefact's logits are further from the network's than the recipe promises.
+        ConfigError: the labels do not fit the classes, `model` does not give logits, or the recipe trains and there is
+            nothing to train with.
+        DataError: the calibration images have another size than the network's input.
+        ConversionError: torch or the backend refuses the module; the line of its code is named where torch knows it.
+        ParityError: the artefact's logits are further from the network's than the recipe promises, or its top-1 is.
         BundleError: another or a damaged bundle stands in the way, `out_dir` cannot be written, or the disk is full.
             Nothing is left half-written in any case.
     """
+    if calibration is not None:
+        calibration.check_size(spec.crop)
     shape = (1, 3, spec.crop, spec.crop)
     deployed = DeployedNetwork(model, spec).eval()
     golden = load_photographs()[0]
     golden_input = preprocess(golden.pixels, spec)
     images = np.concatenate([golden_input[None], photograph_crops(PARITY_IMAGES, spec)])
-    with _toolchain_errors("torch cannot run this module"):
+    with toolchain_errors("torch cannot run this module"):
         golden_logits = compute_logits(deployed, images[:1])[0]
         reference = compute_logits(deployed, images[1:], torch.float32)
     labels = _check_labels(labels, reference)
-    with _toolchain_errors("torch.export cannot trace this module"):
-        image = (torch.rand(shape),)
-        folded = fold_batch_norms(deployed, torch.export.export(deployed, image))
-        program = torch.export.export(folded, image)
+    program = _trace(deployed, shape)
     cost = count_cost(model, shape)
+    ranges = images[1:] if calibration is None else calibration.images
 
     with _partial_folder(out_dir, cost.size_bytes) as folder:
-        lowered = _lower(program, recipe, cost.macs, folder, images[1:])
-        actual = _run_artefact(folder, recipe, lowered, images)
-        parity = measure_parity(reference, actual[1:])
-        _check_parity(parity, recipe)
-        _write_golden(folder, golden.pixels, golden_input, golden_logits, labels)
+        lowered = _lower(program, recipe, cost.macs, folder, ranges)
+        with _runner(folder, recipe, lowered) as run:
+            actual = run(images)
+            parity = measure_parity(reference, actual[1:])
+            _check_parity(parity, recipe)
+            held_out = None
+            if recipe.error is None and calibration is not None:
+                held_out = check_held_out(
+                    deployed, run, calibration, recipe=recipe.name, max_drop=max_drop, keep_anyway=keep_anyway
+                )
+        write_golden(folder, golden.pixels, golden_input, golden_logits)
+        (folder / LABELS_NAME).write_text("".join(f"{label}\n" for label in labels), encoding="utf-8", newline="\n")
         tool_versions = {"torch": torch.__version__.split("+")[0], **lowered.tool_versions}
         toolchain = {tool: version for tool, version in tool_versions.items() if version}
         steps = [dict(step) for step in compression]
@@ -112,7 +133,7 @@ def convert(
                 "weights": {**dataclasses.asdict(weights), "sha256": weights_sha256(model.state_dict())},
                 "compression": steps,
             },
-            "target": dataclasses.asdict(recipe.target),
+            "target": {**dataclasses.asdict(recipe.target), **lowered.requirements},
             "input": {**lowered.input, "preprocess": _describe_preprocessing(spec)},
             "output": dict(lowered.output),
             "delegation": dataclasses.asdict(lowered.delegation),
@@ -123,15 +144,25 @@ def convert(
                 "max_abs_error": parity.max_abs_error,
                 "sqnr_db": parity.sqnr_db,
                 "tolerance": None if recipe.error is None else recipe.error * float(np.abs(reference).max()),
+                "measured_on": "artefact" if lowered.simulate is None else "graph",
+                "held_out": None if held_out is None else dataclasses.asdict(held_out),
             },
-            "golden": {
-                "image": _GOLDEN_IMAGE,
-                "input": _GOLDEN_INPUT,
-                "output": _GOLDEN_OUTPUT,
-                "tolerance": _golden_tolerance(golden_logits, actual[0], recipe),
-            },
+            "golden": describe_golden(golden_logits, actual[0], recipe),
         }
+        if recipe.calibrates:
+            source = _UNTRAINED_CALIBRATION if calibration is None else calibration.source
+            manifest["calibration"] = describe_calibration(source, ranges)
+        if request_sha256 is not None:
+            manifest["request_sha256"] = request_sha256
         return write_bundle(folder, manifest, out_dir)
+
+
+def _trace(deployed: DeployedNetwork, shape: tuple[int, ...]) -> torch.export.ExportedProgram:
+    """The graph, with batch norms folded."""
+    with toolchain_errors("torch.export cannot trace this module"):
+        image = (torch.rand(shape),)
+        folded = fold_batch_norms(deployed, torch.export.export(deployed, image))
+        return torch.export.export(folded, image)
 
 
 @contextlib.contextmanager
@@ -175,7 +206,7 @@ def _check_parity(parity: Parity, recipe: Recipe) -> None:
 def _lower(
     program: torch.export.ExportedProgram, recipe: Recipe, macs: int, folder: Path, calibration: NDArray[np.uint8]
 ) -> Lowered:
-    with _toolchain_errors(f"{recipe.name}: the backend cannot lower this module"):
+    with toolchain_errors(f"{recipe.name}: the backend cannot lower this module", program):
         if recipe.runtime == "coreml":
             from mobiconvert.coreml import lowering as coreml
 
@@ -185,13 +216,23 @@ def _lower(
         return executorch.lower(program, recipe, folder, calibration)
 
 
-def _run_artefact(folder: Path, recipe: Recipe, lowered: Lowered, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+@contextlib.contextmanager
+def _runner(folder: Path, recipe: Recipe, lowered: Lowered) -> Iterator[_Run]:
+    """Give what runs the artefact on (N,H,W,3) uint8 images, or its graph where no runtime of this computer does."""
+    if lowered.simulate is not None:
+        simulate = lowered.simulate
+        yield lambda images: np.concatenate([simulate(_to_tensor(image)).detach().numpy() for image in images])
+        return
     classifier = open_classifier(folder, recipe.runtime, lowered.input, lowered.output)
     classifier.load()
     try:
-        return np.stack([classifier.forward(classifier.prepare(image)) for image in images])
+        yield lambda images: np.stack([classifier.forward(classifier.prepare(image)) for image in images])
     finally:
         classifier.close()
+
+
+def _to_tensor(image: NDArray[np.uint8]) -> torch.Tensor:
+    return torch.from_numpy(image.transpose(2, 0, 1)[None].astype(np.float32) / 255)
 
 
 def _check_labels(labels: Sequence[str] | None, logits: NDArray[np.float64]) -> Sequence[str]:
@@ -202,30 +243,6 @@ def _check_labels(labels: Sequence[str] | None, logits: NDArray[np.float64]) -> 
     if len(labels) != classes or any("\n" in label or not label for label in labels):
         raise ConfigError(f"there must be {classes} labels, each one line", got=len(labels))
     return labels
-
-
-def _write_golden(
-    folder: Path,
-    pixels: NDArray[np.uint8],
-    golden_input: NDArray[np.uint8],
-    logits: NDArray[np.float64],
-    labels: Sequence[str],
-) -> None:
-    Image.fromarray(pixels).save(folder / _GOLDEN_IMAGE, optimize=True)
-    (folder / _GOLDEN_INPUT).write_bytes(golden_input.tobytes())
-    (folder / _GOLDEN_OUTPUT).write_bytes(logits.astype("<f4").tobytes())
-    (folder / LABELS_NAME).write_text("".join(f"{label}\n" for label in labels), encoding="utf-8", newline="\n")
-
-
-def _golden_tolerance(reference: NDArray[np.float64], actual: NDArray[np.float32], recipe: Recipe) -> float:
-    """Twice the error of the artefact here, and what another phone's rounding may add; rounded up to two digits.
-
-    Rounding keeps the last bits of one host's arithmetic out of bundle_id.
-    """
-    error = float(np.abs(actual - reference).max())
-    bound = 2 * error + recipe.golden_margin * float(np.abs(reference).max())
-    unit = 10.0 ** (math.floor(math.log10(bound)) - 1)
-    return float(f"{math.ceil(bound / unit) * unit:.2g}")
 
 
 def _describe_preprocessing(spec: InputSpec) -> dict[str, Any]:
@@ -244,15 +261,3 @@ def _describe_graph(program: torch.export.ExportedProgram) -> str:
     """Hash the graph and the shapes of its parameters, not their values."""
     shapes = {name: list(value.shape) for name, value in program.state_dict.items()}
     return hashlib.sha256(f"{program.graph_module.code}\n{shapes}".encode()).hexdigest()
-
-
-@contextlib.contextmanager
-def _toolchain_errors(what: str) -> Iterator[None]:
-    """Wrap whatever a toolchain raises: torch, ExecuTorch and coremltools have no error class of their own."""
-    try:
-        yield
-    except (MobiError, OSError):
-        raise
-    except Exception as exc:
-        first_line = str(exc).strip().split("\n")[0][:300]
-        raise ConversionError(f"{what}: {type(exc).__name__}: {first_line}", hint="--debug shows the trace") from exc

@@ -36,6 +36,8 @@ class Lowered:
     output: Mapping[str, Any]
     """The manifest's `output`."""
     tool_versions: Mapping[str, str | None]
+    requirements: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """What the manifest's `target` says besides the recipe: what the phone's runtime must at least be."""
     simulate: Callable[[torch.Tensor], torch.Tensor] | None = None
     """The lowered graph in torch, (1,3,H,W) float32 in [0,1] to (1, classes), of an artefact that no runtime of this
     computer runs; None where one does."""

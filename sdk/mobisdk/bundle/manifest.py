@@ -2,8 +2,8 @@
 
 The schema is `manifest.schema.json` beside this file. Three hashes:
 
-- `bundle_id` over the canonical manifest without itself, `created_at`, `manifest_sha256` and `parity`, which was
-  measured on one host: the same spec, weights, images and toolchain give the same one.
+- `bundle_id` over the canonical manifest without itself, `created_at`, `manifest_sha256`, `request_sha256` and
+  `parity`, which was measured on one host: the same spec, weights, images and toolchain give the same one.
 - `variant_id` over what latency depends on; weights are not in it.
 - `manifest_sha256` over the file's own bytes with its 64 digits replaced by zeros: any reader in any language can
   check it without writing JSON the way Python does, and no flipped byte passes, white space included.
@@ -27,7 +27,7 @@ LARGEST_MANIFEST_BYTES = 1024 * 1024
 
 _SEAL = b'"manifest_sha256": "'
 _ZEROS = "0" * 64
-_NOT_IN_BUNDLE_ID = ("bundle_id", "created_at", "manifest_sha256", "parity")
+_NOT_IN_BUNDLE_ID = ("bundle_id", "created_at", "manifest_sha256", "parity", "request_sha256")
 
 
 def seal_manifest(manifest: Mapping[str, Any]) -> bytes:
