@@ -22,7 +22,7 @@ from mobiconvert.deployment import DeployedNetwork, compute_logits
 from mobiconvert.folding import fold_batch_norms
 from mobiconvert.golden import describe_golden, write_golden
 from mobiconvert.held_out import DEFAULT_MAX_DROP, check_held_out
-from mobiconvert.lowered import Lowered
+from mobiconvert.lowered import Delegation, Lowered
 from mobiconvert.parity import Parity, measure_parity
 from mobiconvert.recipes import Recipe
 from mobiconvert.toolchain_errors import toolchain_errors
@@ -30,7 +30,7 @@ from mobisdk.bundle import Bundle, compute_variant_id, write_bundle
 from mobisdk.bundle.bundle import LABELS_NAME
 from mobisdk.cost import count_cost
 from mobisdk.data.photographs import image_set_sha256, load_photographs, photograph_crops
-from mobisdk.errors import BundleError, ConfigError, ParityError
+from mobisdk.errors import BundleError, ConfigError, ConversionError, ParityError
 from mobisdk.files import PARTIAL_MARK
 from mobisdk.models.checkpoint import weights_sha256
 from mobisdk.preprocess import preprocess
@@ -65,6 +65,7 @@ def convert(
     calibration: Calibration | None = None,
     max_drop: float = DEFAULT_MAX_DROP,
     keep_anyway: bool = False,
+    min_delegated: float | None = None,
     request_sha256: str | None = None,
 ) -> Bundle:
     """Lower `model`, prove that the artefact agrees with it on photographs, and write the bundle to `out_dir`.
@@ -72,15 +73,16 @@ def convert(
     `model` takes normalized (N,3,H,W) float32 and gives logits (N, classes); `spec` says how a photograph becomes that.
     A recipe that is lossy measures its ranges on `calibration`, and is refused where top-1 on the held-out images falls
     by more than `max_drop` percentage points, unless `keep_anyway`. Without `calibration` ranges are measured on crops
-    of the packaged photographs, which is enough for latency, and no accuracy is checked. `request_sha256` names what
-    the bundle was asked for with, so that who asks again finds it. A bundle that is there already, whole and the same,
-    is kept.
+    of the packaged photographs, which is enough for latency, and no accuracy is checked. `min_delegated` is the
+    smallest share of multiply-adds that the backend must take. `request_sha256` names what the bundle was asked for
+    with, so that who asks again finds it. A bundle that is there already, whole and the same, is kept.
 
     Raises:
         ConfigError: the labels do not fit the classes, `model` does not give logits, or the recipe trains and there is
             nothing to train with.
         DataError: the calibration images have another size than the network's input.
-        ConversionError: torch or the backend refuses the module; the line of its code is named where torch knows it.
+        ConversionError: torch or the backend refuses the module, whose line is named where torch knows it, or the
+            backend takes too little of it.
         ParityError: the artefact's logits are further from the network's than the recipe promises, or its top-1 is.
         BundleError: another or a damaged bundle stands in the way, `out_dir` cannot be written, or the disk is full.
             Nothing is left half-written in any case.
@@ -102,12 +104,14 @@ def convert(
 
     with _partial_folder(out_dir, cost.size_bytes) as folder:
         lowered = _lower(program, recipe, cost.macs, folder, ranges)
+        if min_delegated is not None:
+            _check_delegation(lowered.delegation, cost.macs, recipe, min_delegated)
         with _runner(folder, recipe, lowered) as run:
             actual = run(images)
             parity = measure_parity(reference, actual[1:])
             _check_parity(parity, recipe)
             held_out = None
-            if recipe.error is None and calibration is not None:
+            if recipe.is_lossy and calibration is not None:
                 held_out = check_held_out(
                     deployed, run, calibration, recipe=recipe.name, max_drop=max_drop, keep_anyway=keep_anyway
                 )
@@ -189,6 +193,18 @@ def _partial_folder(out_dir: Path, weights_bytes: int) -> Iterator[Path]:
         raise BundleError(
             f"the bundle cannot be written: {reason}", got=str(out_dir), hint="Choose another --output"
         ) from exc
+
+
+def _check_delegation(delegation: Delegation, macs: int, recipe: Recipe, min_delegated: float) -> None:
+    share = delegation.macs_delegated / macs if macs else 1.0
+    if share < min_delegated:
+        kept = ", ".join(f"{fallback.count} × {fallback.op} ({fallback.reason})" for fallback in delegation.fallback)
+        raise ConversionError(
+            f"{recipe.backend} takes too little of the network: share of the multiply-adds",
+            got=round(share, 4),
+            allowed=f"--min-delegated {min_delegated:g}",
+            hint=f"Left over: {kept}" if kept else None,
+        )
 
 
 def _check_parity(parity: Parity, recipe: Recipe) -> None:

@@ -60,6 +60,11 @@ class Recipe:
         return self.precision == "int8"
 
     @property
+    def is_lossy(self) -> bool:
+        """Whether it changes the weights or activations themselves, so that top-1 must be looked at."""
+        return self.error is None
+
+    @property
     def target(self) -> TargetSpec:
         """What the manifest says of it."""
         return TargetSpec(self.platform, self.runtime, self.name, self.backend, self.min_os, self.compute_units)

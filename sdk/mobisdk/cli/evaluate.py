@@ -3,7 +3,6 @@
 import enum
 import hashlib
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,8 @@ import typer
 
 from mobisdk.cli.bundles import BundlePath, open_bundle
 from mobisdk.cli.console import Json, print_json, progress, say, stdout
-from mobisdk.errors import BundleError, ConfigError, DataError
+from mobisdk.cli.labelled_images import check_classes, choose_images, list_names
+from mobisdk.errors import BundleError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,6 @@ _MOST_CLASSES_SHOWN = 20
 _ANY_WIDTH = 10_000
 """A matrix that is wider than the terminal is left out: cut, its numbers would be others."""
 _PAIRS_SHOWN = 5
-_NAMES_SHOWN = 5
 
 
 class Split(enum.StrEnum):
@@ -108,8 +107,8 @@ def evaluate_bundle(
     from mobisdk.data import decode_images
 
     labels = bundle.labels()
-    _check_classes(dataset, labels)
-    images = _choose(_images_of(dataset, split), limit)
+    check_classes(dataset, labels, "the bundle")
+    images = choose_images(_images_of(dataset, split), limit, "--limit")
     kept: list[ImageRef] = []
     predictions: list[int] = []
     skipped: list[str] = []
@@ -142,23 +141,6 @@ def _images_of(dataset: "Dataset", split: Split) -> "Sequence[ImageRef]":
     return dataset.test if split is Split.TEST else dataset.train
 
 
-def _choose(images: "Sequence[ImageRef]", limit: int | None) -> "Sequence[ImageRef]":
-    """Spread `limit` evenly over each class's images, which are put in the order of their hashes: names mean much."""
-    if limit is None:
-        return images
-    if limit < 1:
-        raise ConfigError("--limit must be a number of images", got=limit, allowed="1 or more")
-    by_class: dict[int, list[int]] = {}
-    for index in sorted(range(len(images)), key=lambda index: images[index].sha256):
-        by_class.setdefault(images[index].label, []).append(index)
-    places = sorted(
-        ((rank + 0.5) / len(indices), label, index)
-        for label, indices in by_class.items()
-        for rank, index in enumerate(indices)
-    )
-    return [images[index] for index in sorted(index for _, _, index in places[:limit])]
-
-
 def _hash_images(images: "Iterable[ImageRef]", classes: Sequence[str]) -> str:
     """Name a set of labelled images by their files' content, in whatever order they lie."""
     lines = sorted(f"{image.sha256} {classes[image.label]}\n" for image in images)
@@ -176,37 +158,6 @@ def _check_logits(logits: "NDArray[np.float32]", classes: int, image: str) -> No
             allowed=str(classes),
             hint="Where a float16 recipe overflows, a float32 one does not",
         )
-
-
-def _check_classes(dataset: "Dataset", labels: Sequence[str]) -> None:
-    """Refuse classes that are not the labels, in their order.
-
-    Raises:
-        DataError: says which are missing, which are extra, or where the order differs.
-    """
-    classes = dataset.classes
-    if classes == labels:
-        return
-    missing, extra = Counter(labels) - Counter(classes), Counter(classes) - Counter(labels)
-    differences = []
-    if missing:
-        differences.append(f"it lacks {_list_names(missing.elements())}")
-    if extra:
-        differences.append(f"it has {_list_names(extra.elements())}, which the bundle does not know")
-    if not differences:
-        place = next(place for place, label in enumerate(labels) if classes[place] != label)
-        differences.append(f"they are in another order: class {place} is {classes[place]!r}, not {labels[place]!r}")
-    raise DataError(
-        f"the classes of {dataset.source} are not the labels of the bundle: {'; '.join(differences)}",
-        hint="Take the data that it was trained on, or name the classes as its labels.txt does",
-    )
-
-
-def _list_names(names: Iterable[str]) -> str:
-    """The first few, quoted: they come from files."""
-    quoted = [repr(name) for name in names]
-    more = f" and {len(quoted) - _NAMES_SHOWN} more" if len(quoted) > _NAMES_SHOWN else ""
-    return f"{', '.join(quoted[:_NAMES_SHOWN])}{more}"
 
 
 def describe_evaluation(evaluation: "Evaluation", bundle: "Bundle", dataset: "Dataset", split: Split) -> dict[str, Any]:
@@ -266,7 +217,7 @@ def _print_report(evaluation: "Evaluation", heading: str) -> None:
 def _explain(evaluation: "Evaluation", bundle: "Bundle", split: Split, available: int) -> Iterator[str]:
     """Say which images the figure is of, and what it means."""
     if evaluation.skipped:
-        yield f"Left out as broken: {len(evaluation.skipped)} ({_list_names(evaluation.skipped)})."
+        yield f"Left out as broken: {len(evaluation.skipped)} ({list_names(evaluation.skipped)})."
     done = evaluation.images + len(evaluation.skipped)
     if done < available:
         yield f"--limit: {done} of {available} images were taken, every class keeping its share."

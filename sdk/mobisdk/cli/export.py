@@ -1,26 +1,28 @@
 """`mobisdk export`: a network in, one bundle for each α, ρ and recipe out."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from mobisdk.cli.console import Json, print_json, progress, say, stdout
-from mobisdk.cli.networks import Network, convert_network, create_untrained_network, load_trained_network
+from mobisdk.cli.grid import ExportJob, ExportSettings, export_jobs, find_exported, hash_request
+from mobisdk.cli.recipes import print_recipes
+from mobisdk.cli.verify import LEAST_DELEGATED
 from mobisdk.errors import ConfigError
 from mobisdk.specs import ModelSpec
+from mobisdk.training.runs import newest_checkpoint
 
 if TYPE_CHECKING:
-    from mobiconvert import Recipe
     from mobisdk.bundle import Bundle
 
 Value = TypeVar("Value", int, float, str)
 
 
 def export(
-    target: Annotated[str, typer.Option(help="android or ios.")],
+    target: Annotated[str | None, typer.Option(help="android or ios.  [required]", show_default=False)] = None,
     arch: Annotated[
         str | None, typer.Option(help="Architecture; see `mobisdk models list`.  [default: mobilenet_v1]")
     ] = None,
@@ -43,6 +45,31 @@ def export(
     checkpoint: Annotated[
         Path | None, typer.Option(help="Trained weights, .safetensors.  [default: the newest run that fits]")
     ] = None,
+    calibration: Annotated[
+        str | None,
+        typer.Option(
+            help="Images for lossy recipes: digits, a folder of class folders, or Parquet.  "
+            "[default: what the checkpoint was trained on]"
+        ),
+    ] = None,
+    calibration_images: Annotated[
+        int, typer.Option(help="How many training images to measure ranges of activations on.")
+    ] = 256,
+    max_drop: Annotated[
+        float, typer.Option(help="Points of top-1 on held-out images that a lossy recipe may cost.")
+    ] = 1.0,
+    keep_anyway: Annotated[
+        bool, typer.Option("--keep-anyway", help="Keep a bundle that lost more, and mark its manifest.")
+    ] = False,
+    min_delegated: Annotated[
+        float | None,
+        typer.Option(
+            help="Refuse where the backend takes a smaller share of multiply-adds.  [default: warn below 0.99]"
+        ),
+    ] = None,
+    list_recipes: Annotated[
+        bool, typer.Option("--list-recipes", help="Show every recipe with what it needs and promises, and stop.")
+    ] = False,
     untrained: Annotated[
         bool,
         typer.Option("--untrained", help="Random weights, even where a run fits: latency does not depend on them."),
@@ -57,12 +84,17 @@ def export(
     """
     from mobiconvert import find_recipe
 
+    if list_recipes:
+        print_recipes(json)
+        return
+    if target is None:
+        raise typer.BadParameter("give android or ios", param_hint="--target")
     if untrained and checkpoint:
         raise ConfigError("--untrained and --checkpoint exclude each other", hint="Give one of them")
     recipes = [find_recipe(name, target) for name in _split("recipe", recipe, str)] or [find_recipe(None, target)]
     single = {"arch": arch, "num_classes": num_classes, "stem_stride": stem_stride, "width_divisor": width_divisor}
     given = {field: value for field, value in single.items() if value is not None}
-    grid = [
+    grid: list[dict[str, Any]] = [
         {**given, **dict(point)}
         for point in itertools.product(
             *(
@@ -75,9 +107,18 @@ def export(
             )
         )
     ]
-    _check_specs(grid)
-    networks = (_choose_network(wanted, checkpoint, None if untrained else runs) for wanted in grid)
-    bundles = list(_export_grid(networks, len(grid), recipes, output))
+    specs = [ModelSpec(**wanted) for wanted in grid]
+    settings = ExportSettings(output, calibration, calibration_images, max_drop, keep_anyway, min_delegated)
+    jobs = [
+        ExportJob(wanted, weights, recipe, settings)
+        for wanted, weights in [
+            (wanted, checkpoint or (None if untrained else newest_checkpoint(runs, spec)))
+            for wanted, spec in zip(grid, specs, strict=True)
+        ]
+        for recipe in recipes
+    ]
+    bundles = _export(jobs, specs, output)
+    _warn(bundles, min_delegated)
     if json:
         print_json([summarize_bundle(bundle) for bundle in bundles])
     else:
@@ -85,21 +126,48 @@ def export(
         say(f"Next: mobisdk verify {bundles[0].path}")
 
 
-def _export_grid(
-    networks: Iterator[Network], count: int, recipes: Sequence["Recipe"], output: Path
-) -> Iterator["Bundle"]:
-    """Convert each network by each recipe, with a progress bar; where the weights come from is said."""
-    with progress() as bar:
-        task = bar.add_task("Exporting", total=count * len(recipes))
-        for network in networks:
-            origin = network.weights.detail
-            untrained = network.weights.source == "random"
-            said = "untrained weights, good for latency, not for labels" if untrained else f"the weights of {origin}"
-            bar.console.print(f"{network.spec.name}: {said}.", markup=False)
-            for recipe in recipes:
-                bar.update(task, description=f"Exporting {network.spec.name} as {recipe.name}")
-                yield convert_network(network, recipe, output)
-                bar.advance(task)
+def _export(jobs: Sequence[ExportJob], specs: Sequence[ModelSpec], output: Path) -> list["Bundle"]:
+    """Make what is not there yet, with a progress bar; where the weights come from is said."""
+    from mobisdk.bundle import verify_files
+
+    there = find_exported(output)
+    bundles = {job: there[request] for job in jobs if (request := hash_request(job)) in there}
+    for bundle in bundles.values():
+        verify_files(bundle)
+    missing = [job for job in jobs if job not in bundles]
+    if bundles:
+        say(f"{len(bundles)} of {len(jobs)} bundles are there already, made of the same request and whole.")
+    if missing:
+        _check_specs(specs)
+        _say_weights(missing)
+        with progress() as bar:
+            task = bar.add_task("Exporting", total=len(missing))
+            for job, bundle in export_jobs(missing):
+                bundles[job] = bundle
+                bar.update(task, advance=1, description=f"Exported {job.name}")
+    return [bundles[job] for job in jobs]
+
+
+def _say_weights(jobs: Sequence[ExportJob]) -> None:
+    for name, checkpoint in dict.fromkeys((ModelSpec(**job.wanted).name, job.checkpoint) for job in jobs):
+        said = f"the weights of {checkpoint}" if checkpoint else "untrained weights, good for latency, not for labels"
+        say(f"{name}: {said}.")
+
+
+def _warn(bundles: Sequence["Bundle"], min_delegated: float | None) -> None:
+    """Say what a person should know before shipping any of them."""
+    for bundle in bundles:
+        held_out = bundle.manifest["parity"].get("held_out")
+        if held_out and held_out["kept_anyway"]:
+            say(
+                f"Warning: {bundle.name} names {held_out['artefact_top1']:.1%} of {held_out['images']} held-out images "
+                f"right, its network {held_out['network_top1']:.1%}; it was kept anyway, and its manifest says so."
+            )
+        if min_delegated is None and bundle.delegated_share < LEAST_DELEGATED and bundle.target.backend != "portable":
+            say(
+                f"Warning: {bundle.target.backend} takes only {bundle.delegated_share:.1%} of {bundle.name}'s "
+                "multiply-adds; it will be slower than it could be. `mobisdk verify` names what is left."
+            )
 
 
 def summarize_bundle(bundle: "Bundle") -> dict[str, Any]:
@@ -138,9 +206,8 @@ def _split(name: str, text: str | None, kind: type[Value]) -> list[Value]:
     return values
 
 
-def _check_specs(grid: Sequence[Mapping[str, Any]]) -> None:
+def _check_specs(specs: Sequence[ModelSpec]) -> None:
     """Refuse what cannot be built before anything is: on the meta device that costs nothing."""
-    specs = [ModelSpec(**wanted) for wanted in grid]
     import torch
 
     from mobisdk.models import create_model
@@ -148,17 +215,6 @@ def _check_specs(grid: Sequence[Mapping[str, Any]]) -> None:
     with torch.device("meta"):
         for spec in specs:
             create_model(spec)
-
-
-def _choose_network(wanted: Mapping[str, Any], checkpoint: Path | None, runs: Path | None) -> Network:
-    """The checkpoint's network; else that of the newest run with these values; else an untrained one."""
-    from mobisdk.training import newest_checkpoint
-
-    if checkpoint is None and runs is not None:
-        checkpoint = newest_checkpoint(runs, ModelSpec(**wanted))
-    if checkpoint is None:
-        return create_untrained_network(ModelSpec(**wanted))
-    return load_trained_network(checkpoint, wanted)
 
 
 def _print_table(bundles: Sequence["Bundle"]) -> None:

@@ -27,6 +27,8 @@ class Network:
     weights: "WeightsOrigin"
     labels: tuple[str, ...] | None = None
     compression: tuple[Mapping[str, Any], ...] = ()
+    data: str | None = None
+    """What it was trained on, as `--data` took it."""
 
 
 def create_untrained_network(spec: ModelSpec) -> Network:
@@ -70,11 +72,12 @@ def load_trained_network(path: Path, wanted: Mapping[str, Any]) -> Network:
         WeightsOrigin("checkpoint", str(checkpoint.origin.get("run", path.name))),
         checkpoint.labels,
         checkpoint.compression,
+        checkpoint.origin.get("data"),
     )
 
 
-def convert_network(network: Network, recipe: "Recipe", output: Path) -> "Bundle":
-    """Write the network's bundle to the folder `output`.
+def convert_network(network: Network, recipe: "Recipe", output: Path, **settings: Any) -> "Bundle":
+    """Write the network's bundle to the folder `output`; `settings` are those of `mobiconvert.convert`.
 
     Raises:
         MobiError: as `mobiconvert.convert`.
@@ -90,4 +93,5 @@ def convert_network(network: Network, recipe: "Recipe", output: Path) -> "Bundle
         model_spec=network.spec,
         labels=network.labels,
         compression=network.compression,
+        **settings,
     )

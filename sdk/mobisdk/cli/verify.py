@@ -14,7 +14,7 @@ from mobisdk.errors import MobiError
 if TYPE_CHECKING:
     from mobisdk.bundle import Bundle
 
-_LEAST_DELEGATED = 0.99
+LEAST_DELEGATED = 0.99
 _LARGEST_PIXEL_ERROR = 1
 
 
@@ -115,6 +115,6 @@ def _report_delegation(bundle: "Bundle") -> Check:
     if delegation["fallback"]:
         slow = ", ".join(f"{entry['count']} × {entry['op']}" for entry in delegation["fallback"])
         found += f"; left to slow kernels: {slow}"
-    if share < _LEAST_DELEGATED:
+    if share < LEAST_DELEGATED:
         say(f"Warning: {bundle.name} delegates only {share:.1%}; it will be slower than it could be.")
     return Check("delegation", True, found)
