@@ -8,14 +8,24 @@ from mobisdk.bundle import Bundle
 from mobisdk.devices.classifier import Classifier
 from mobisdk.errors import UnsupportedError
 
+_HOST_BACKENDS = ("xnnpack", "portable")
+
 
 def load_classifier(bundle: Bundle) -> Classifier:
     """Open a bundle: a .pte with ExecuTorch's runtime, an .mlpackage with the MIL evaluator. Not loaded yet.
 
     Raises:
-        UnsupportedError: the bundle is for a runtime that this version does not know.
+        UnsupportedError: the bundle is for a runtime that this version does not know, or for a backend that no runtime
+            of this computer has.
     """
-    manifest = bundle.manifest
+    manifest, target = bundle.manifest, bundle.target
+    if target.runtime == "executorch" and target.backend not in _HOST_BACKENDS:
+        raise UnsupportedError(
+            f"no runtime of this computer runs ExecuTorch programs for {target.backend}",
+            got=bundle.name,
+            allowed=", ".join(_HOST_BACKENDS),
+            hint="The phone checks its golden sample before it measures",
+        )
     return open_classifier(bundle.path, manifest["target"]["runtime"], manifest["input"], manifest["output"])
 
 

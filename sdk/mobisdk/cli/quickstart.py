@@ -127,7 +127,7 @@ def _export(target: str, spec: ModelSpec, checkpoint: Path | None, output: Path)
     network = load_trained_network(checkpoint, asdict(spec)) if checkpoint else create_untrained_network(spec)
     bundle = convert_network(network, find_recipe(None, target), output / "bundles")
     for check in verify_bundle(bundle.path):
-        if not check.ok:
+        if check.ok is False:
             raise ParityError(f"{bundle.name} does not verify: {check.name}: {check.found}")
     if checkpoint is None:
         return Exported(target, bundle.path, None)

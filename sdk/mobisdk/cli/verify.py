@@ -1,51 +1,72 @@
 """`mobisdk verify`: what a bundle can prove by itself: hashes, golden, delegation."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mobisdk.cli.bundles import open_bundle
 from mobisdk.cli.console import Json, print_json, progress, say, stdout
-from mobisdk.errors import MobiError
+from mobisdk.errors import ConfigError, MobiError, UnsupportedError
 
 if TYPE_CHECKING:
     from mobisdk.bundle import Bundle
 
 LEAST_DELEGATED = 0.99
 _LARGEST_PIXEL_ERROR = 1
+_MARKS = {True: "ok  ", False: "FAIL", None: "  - "}
 
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """One thing that was looked at, in words."""
+    """One thing that was looked at, in words; `ok` is None where this computer cannot tell."""
 
     name: str
-    ok: bool
+    ok: bool | None
     found: str
+    figures: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """What was measured, where that is more than the sentence."""
 
 
 def verify(
     bundles: Annotated[list[Path], typer.Argument(help="Bundles: folders, or the same zipped.", show_default=False)],
+    images: Annotated[
+        str | None,
+        typer.Option(help="Compare with the network on these images: digits, a folder of class folders, or Parquet."),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="The network's weights.  [default: the run that the bundle names]")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="At most so many of the held-out images, each class keeping its share.")
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Folder where `mobisdk train` left its runs.")] = Path("runs"),
     json: Json = False,
 ) -> None:
     """Check bundles by running them.
 
-    Hashes, preprocessing, the golden photograph, delegation; exit status 1 where one fails.
+    Hashes, preprocessing, the golden photograph, delegation; with --images, agreement with the network and SQNR.
+    Exit status 1 where one fails.
     """
+    if checkpoint is not None and images is None:
+        raise ConfigError("--checkpoint compares on images, and none are named", hint="Add --images DATA")
     reports = {}
     with progress() as bar:
         task = bar.add_task("Verifying", total=len(bundles))
         for path in bundles:
             bar.update(task, description=f"Verifying {path.name}")
-            reports[str(path)] = list(verify_bundle(path))
+            checks = list(verify_bundle(path))
+            if images is not None and all(check.ok is not False for check in checks):
+                checks.append(_check_against_network(path, images, checkpoint, limit, runs))
+            reports[str(path)] = checks
             bar.advance(task)
-    ok = all(check.ok for checks in reports.values() for check in checks)
+    passed = {path: all(check.ok is not False for check in checks) for path, checks in reports.items()}
+    ok = all(passed.values())
     if json:
         documents = [
-            {"path": path, "ok": all(check.ok for check in checks), "checks": [dataclasses.asdict(c) for c in checks]}
+            {"path": path, "ok": passed[path], "checks": [dataclasses.asdict(check) for check in checks]}
             for path, checks in reports.items()
         ]
         print_json({"ok": ok, "bundles": documents})
@@ -53,9 +74,7 @@ def verify(
         for name, checks in reports.items():
             stdout().print(name, style="bold", markup=False, soft_wrap=True)
             for check in checks:
-                stdout().print(
-                    f"  {'ok  ' if check.ok else 'FAIL'} {check.name}: {check.found}", markup=False, soft_wrap=True
-                )
+                stdout().print(f"  {_MARKS[check.ok]} {check.name}: {check.found}", markup=False, soft_wrap=True)
     if not ok:
         say("A bundle failed; do not ship it. Export it again, or copy it again from where it was whole.")
         raise typer.Exit(1)
@@ -91,7 +110,10 @@ def _check_golden(bundle: "Bundle") -> Check:
     from mobiconvert import load_classifier
     from mobisdk.devices.golden import check_golden
 
-    classifier = load_classifier(bundle)
+    try:
+        classifier = load_classifier(bundle)
+    except UnsupportedError as refusal:
+        return Check("golden", None, str(refusal))
     classifier.load()
     try:
         golden = check_golden(bundle, classifier.forward(classifier.prepare(bundle.golden_input())))
@@ -102,6 +124,28 @@ def _check_golden(bundle: "Bundle") -> Check:
     tolerance = bundle.manifest["golden"]["tolerance"]
     return Check(
         "golden", golden.passed, f"logits within {error} of float64 (tolerance {tolerance:g}), {top1} top-1 class"
+    )
+
+
+def _check_against_network(path: Path, images: str, checkpoint: Path | None, limit: int | None, runs: Path) -> Check:
+    """The artefact against the network it was made from, on a person's own images."""
+    from mobisdk.cli.against_network import compare_with_network, open_network
+
+    with open_bundle(path) as bundle:
+        try:
+            found = compare_with_network(bundle, open_network(bundle, checkpoint, runs), images, limit)
+        except UnsupportedError as refusal:
+            return Check("network", None, str(refusal))
+    right = ""
+    if found.network_top1 is not None:
+        right = f"; {found.artefact_top1:.2%} right, the network {found.network_top1:.2%}"
+    return Check(
+        "network",
+        found.ok,
+        f"on {found.images} held-out images of {found.data} top-1 agrees for {found.top1_agreement:.2%}, SQNR "
+        f"{found.sqnr_db:.1f} dB, largest error {found.max_abs_error:.2g} ({found.relative_error:.2g} of the largest "
+        f"logit){right}. Bound: {found.bound}",
+        dataclasses.asdict(found),
     )
 
 
