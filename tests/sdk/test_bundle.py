@@ -408,3 +408,19 @@ def test_write_bundle_when_the_parent_is_no_folder_then_leaves_nothing(tmp_path:
     with pytest.raises(OSError, match="Not a directory"):
         write_bundle(content, MANIFEST, tmp_path / "file")
     assert sorted(path.name for path in content.iterdir()) == sorted(CONTENT)
+
+
+@pytest.mark.parametrize("value", ['"\\ud800"', "1e999", "[" * 5000 + "]" * 5000], ids=["half a pair", "1e999", "deep"])
+def test_parse_manifest_when_an_unknown_key_cannot_be_written_again_then_refuses(bundle: Bundle, value: str) -> None:
+    content = (bundle.path / "manifest.json").read_text(encoding="utf-8")
+    with pytest.raises(BundleError, match="not JSON"):
+        parse_manifest(content.replace("{", f'{{"aa": {value},', 1).encode())
+
+
+def test_unpack_bundle_when_a_name_is_not_utf8_then_refuses(bundle: Bundle, tmp_path: Path) -> None:
+    packed = tmp_path / "b.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("dög.txt", b"")
+    packed.write_bytes(packed.read_bytes().replace("dög".encode(), b"d\xff\xffg"))
+    with pytest.raises(BundleError, match="no whole zip"):
+        unpack_bundle(packed, tmp_path)

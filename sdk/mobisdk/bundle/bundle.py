@@ -19,6 +19,8 @@ from mobisdk.specs import InputSpec, TargetSpec, spec_from_dict
 
 LABELS_NAME = "labels.txt"
 _CHUNK_BYTES = 1024 * 1024
+# What zipfile raises at damaged headers: features of a later version, names that are not UTF-8, an early end.
+_ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, EOFError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,6 +195,8 @@ def unpack_bundle(path: Path, parent: Path) -> Bundle:
             entry = archive.NameToInfo.get(MANIFEST_NAME)
             if entry is None or entry.file_size > LARGEST_MANIFEST_BYTES or entry.compress_type != zipfile.ZIP_STORED:
                 raise BundleError(f"a zipped bundle must hold {MANIFEST_NAME}, stored, at most 1 MiB", got=str(path))
+            if entry.flag_bits & 1:
+                raise BundleError(f"{MANIFEST_NAME} is encrypted; a zipped bundle must be stored as it is")
             sealed = archive.read(entry)
             manifest = parse_manifest(sealed)
             check_names(manifest["files"])
@@ -207,7 +211,7 @@ def unpack_bundle(path: Path, parent: Path) -> Bundle:
                     with archive.open(name) as source, target.open("xb") as copy:
                         shutil.copyfileobj(source, copy, _CHUNK_BYTES)
                 verify_files(read_bundle(partial))
-    except zipfile.BadZipFile as exc:
+    except _ZIP_ERRORS as exc:
         raise BundleError(f"this is no whole zip file: {exc}", got=str(path)) from exc
     return read_bundle(final)
 

@@ -56,6 +56,7 @@ def parse_manifest(content: bytes) -> dict[str, Any]:
         manifest = json.loads(
             content.decode(), object_pairs_hook=_refuse_repeated_keys, parse_constant=_refuse_constant
         )
+        _hash(manifest)  # what cannot be written again is refused here: half a surrogate pair, 1e999, great depth
     except (ValueError, RecursionError) as exc:
         raise BundleError(f"{MANIFEST_NAME} is not JSON: {exc}", hint=_EXPORT_AGAIN) from exc
     _check_schema(manifest)

@@ -1,0 +1,451 @@
+"""Write `bundles/`: good bundles, and everything that a reader of contract 1 must refuse.
+
+Run it after a change of the contract, and commit what it writes:
+`.venv/bin/python tests/contract/make_bundle_cases.py`
+
+Nothing here runs a model: `model.pte` and the `.mlpackage` hold arbitrary bytes.
+"""
+
+import copy
+import difflib
+import hashlib
+import json
+import runpy
+import shutil
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mobisdk.bundle.manifest import LARGEST_MANIFEST_BYTES, compute_bundle_id, seal_manifest
+from mobisdk.preprocess import preprocess
+from mobisdk.specs import InputSpec
+
+Manifest = dict[str, Any]
+Edit = Callable[[Manifest], object]
+_SEAL = b'"manifest_sha256": "'
+_DIGEST = hashlib.sha256(b"").hexdigest()
+
+
+class Case(NamedTuple):
+    name: str
+    manifest: bytes
+    refused_with: str | None = None
+    """What the message must contain; None where the bundle is good."""
+    files: dict[str, Any] = {}  # noqa: RUF012
+    base: str = "android"
+    bundle_id_only: bool = False
+
+
+def make(folder: Path) -> None:
+    """Write everything below `folder`, which is emptied first."""
+    shutil.rmtree(folder, ignore_errors=True)
+    bases = {"android": android(), "ios": ios()}
+    for base, files in bases.items():
+        for name, content in files.items():
+            (folder / base / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / base / name).write_bytes(content)
+    listed = [describe(case, bases[case.base]["manifest.json"]) for case in cases(bases)]
+    (folder / "cases.json").write_text(json.dumps(listed, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    zips = folder / "zips"
+    zips.mkdir()
+    zip_cases = runpy.run_path(str(Path(__file__).with_name("bundle_zip_cases.py")))["zip_cases"]
+    described = []
+    for name, content, refused_with in zip_cases(bases["android"]):
+        (zips / f"{name}.zip").write_bytes(content)
+        described.append({"name": name, "zip": f"zips/{name}.zip", **verdict(refused_with)})
+    (folder / "zips.json").write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+
+
+def verdict(refused_with: str | None) -> dict[str, str]:
+    if refused_with is None:
+        return {"expect": "use"}
+    return {"expect": "refuse", "error": "BundleError", "names": refused_with}
+
+
+def describe(case: Case, good: bytes) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": case.name, "base": case.base, **verdict(case.refused_with)}
+    edits = byte_edits(good, case.manifest)
+    if edits:
+        row["manifest_edits"] = edits
+    if case.files:
+        row["files"] = case.files
+    if case.bundle_id_only:
+        row["checks"] = "bundle_id"
+    return row
+
+
+def byte_edits(before: bytes, after: bytes) -> list[dict[str, Any]]:
+    """Turn `before` into `after`: offsets count bytes of `before` and rise."""
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    edits = []
+    for kind, start, end, new_start, new_end in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind == "equal":
+            continue
+        inserted = b"".join(new[new_start:new_end])
+        edit: dict[str, Any] = {"at": len(b"".join(old[:start])), "remove": len(b"".join(old[start:end]))}
+        if len(inserted) > 1 and len(set(inserted)) == 1:
+            edit |= {"insert": inserted[:1].decode(), "times": len(inserted)}
+        else:
+            try:
+                edit["insert"] = inserted.decode()
+            except UnicodeDecodeError:
+                edit["insert_hex"] = inserted.hex()
+        edits.append(edit)
+    return edits
+
+
+def reseal(content: bytes) -> bytes:
+    """Put the right hash into a manifest whose text was changed."""
+    start = content.rfind(_SEAL) + len(_SEAL)
+    zeroed = content[:start] + b"0" * 64 + content[start + 64 :]
+    return zeroed[:start] + hashlib.sha256(zeroed).hexdigest().encode() + zeroed[start + 64 :]
+
+
+def changed(good: bytes, edit: Edit) -> bytes:
+    """Change the manifest as a forger would: every hash fits again."""
+    manifest = json.loads(good)
+    edit(manifest)
+    if "bundle_id" in manifest:
+        manifest["bundle_id"] = compute_bundle_id(manifest)
+    text = (json.dumps(manifest, sort_keys=True, indent=2, ensure_ascii=False) + "\n").encode()
+    return reseal(text) if "manifest_sha256" in manifest else text
+
+
+def put(*path: Any) -> Edit:
+    """Return an edit: the last of `path` becomes the value at the place that the others name."""
+    *keys, last, value = path
+
+    def edit(manifest: Manifest) -> None:
+        place: Any = manifest
+        for key in keys:
+            place = place[key]
+        place[last] = value
+
+    return edit
+
+
+def drop(*path: str) -> Edit:
+    def edit(manifest: Manifest) -> None:
+        place: Any = manifest
+        for key in path[:-1]:
+            place = place[key]
+        del place[path[-1]]
+
+    return edit
+
+
+def cases(bases: Mapping[str, Mapping[str, bytes]]) -> Iterator[Case]:
+    good, ios_good = bases["android"]["manifest.json"], bases["ios"]["manifest.json"]
+    yield Case("good", good)
+    yield Case("good_core_ml_with_nested_folders", ios_good, base="ios")
+    yield from good_cases(good)
+    for name, edit, names in schema_cases(json.loads(good)):
+        yield Case(name, changed(good, edit), names)
+    yield from text_cases(good)
+    for name, path, names in PATHS:
+        entry = {"sha256": _DIGEST, "size_bytes": 0}
+        yield Case(f"path_{name}", changed(good, put("files", path, entry)), names)
+    for name, edit, names in COLLISIONS:
+        yield Case(f"collision_{name}", changed(good, edit), names)
+    for name, files, names in FILES:
+        yield Case(name, good, names, files)
+    yield Case(
+        "extra_file_in_nested_folder", ios_good, "extra.bin", {"write": {f"{PACKAGE}/extra.bin": "x"}}, base="ios"
+    )
+    yield Case("missing_nested_file", ios_good, "weight.bin", {"remove": [f"{PACKAGE}/weights/weight.bin"]}, "ios")
+
+
+def good_cases(good: bytes) -> Iterator[Case]:
+    edits: dict[str, Edit] = {
+        "unknown_keys_are_kept": lambda m: (
+            m.update(made_by={"team": "vision", "list": [1, None, "é"]}),
+            m["model"].update(nickname="tiny"),
+            m["parity"].update(p99_error=0.01, note="more than is asked"),
+        ),
+        "network_without_spec": lambda m: m["model"].update(spec=None, arch=None, alpha=None, resolution=None),
+        "zeros_where_allowed": lambda m: (
+            m["model"].update(params=0, macs=0),
+            m["delegation"].update(ops_total=0, ops_delegated=0, macs_delegated=0),
+            m["parity"].update(max_abs_error=0, top1_agreement=0, tolerance=None),
+        ),
+        "negative_sqnr": put("parity", "sqnr_db", -3.5),
+        "large_counts_are_64_bits": put("model", "macs", 2**53 - 1),
+        "text_of_200_characters": put("sdk_version", "9" * 200),
+        "fallback_listed": put("delegation", "fallback", [{"op": "softmax", "count": 1, "reason": ""}]),
+        "another_runtime_name": put("target", "runtime", "tflite"),
+        "min_runtime": put("target", "min_runtime", "1.4.0"),
+    }
+    for name, edit in edits.items():
+        yield Case(f"good_{name}", changed(good, edit))
+    padding = LARGEST_MANIFEST_BYTES - len(good)
+    yield Case("good_manifest_of_exactly_1_mib", reseal(good + b" " * (padding - 1) + b" "))
+
+
+def schema_cases(manifest: Manifest) -> Iterator[tuple[str, Edit, str]]:
+    for key in manifest:
+        yield f"missing_{key}", drop(key), key
+    for path in ONE_OF_EACH_SECTION:
+        keys = ("files", "labels.txt", "size_bytes") if path.startswith("files") else tuple(path.split("."))
+        yield f"missing_{path}", drop(*keys), keys[-1]
+    for name, path in WRONG_VALUES.items():
+        named = [key for key in path[:-1] if isinstance(key, str)][-1]
+        yield f"wrong_{name}", put(*path), named
+
+
+ONE_OF_EACH_SECTION = (
+    "tool_versions.torch",
+    "model.macs",
+    "model.weights.sha256",
+    "target.recipe",
+    "input.shape",
+    "input.preprocess.crop",
+    "output.activation",
+    "delegation.ops_total",
+    "parity.images",
+    "golden.tolerance",
+    "files.labels.txt.size_bytes",
+)
+
+WRONG_VALUES: dict[str, tuple[Any, ...]] = {
+    "schema_version_2": ("schema", "mobisdk.bundle/2"),
+    "schema_of_a_latency_run": ("schema", "mobisdk.latency/1"),
+    "schema_a_number": ("schema", 1),
+    "bundle_id_type": ("variant_id", 7),
+    "hash_in_capitals": ("variant_id", "A" * 64),
+    "hash_too_short": ("variant_id", "a" * 63),
+    "hash_with_newline": ("variant_id", "a" * 64 + "\n"),
+    "created_at_with_offset": ("created_at", "2026-01-02T03:04:05+01:00"),
+    "model_a_list": ("model", []),
+    "alpha_text": ("model", "alpha", "0.25"),
+    "alpha_zero": ("model", "alpha", 0),
+    "num_classes_zero": ("model", "num_classes", 0),
+    "num_classes_true": ("model", "num_classes", True),
+    "params_negative": ("model", "params", -1),
+    "macs_fraction": ("model", "macs", 1.5),
+    "arch_with_path": ("model", "arch", "../evil"),
+    "weights_source": ("model", "weights", "source", "downloaded"),
+    "platform": ("target", "platform", "windows"),
+    "recipe_with_path": ("target", "recipe", "a/../b"),
+    "empty_backend": ("target", "backend", ""),
+    "min_os_of_201_characters": ("target", "min_os", "1" * 201),
+    "batch_of_2": ("input", "shape", [2, 3, 8, 8]),
+    "one_channel": ("input", "shape", [1, 1, 8, 8]),
+    "shape_of_3": ("input", "shape", [1, 3, 8]),
+    "shape_zero": ("input", "shape", [1, 3, 0, 8]),
+    "input_dtype": ("input", "dtype", "float64"),
+    "color": ("input", "color", "BGR"),
+    "crop_of_2049": ("input", "preprocess", "crop", 2049),
+    "resize_of_4097": ("input", "preprocess", "resize", 4097),
+    "interpolation": ("input", "preprocess", "interpolation", "nearest"),
+    "mean_of_two": ("input", "preprocess", "mean", [0.5, 0.5]),
+    "not_baked_in": ("input", "preprocess", "baked_in", False),
+    "output_shape": ("output", "shape", [2]),
+    "activation": ("output", "activation", "sigmoid"),
+    "fallback_count": ("delegation", "fallback", [{"op": "relu", "count": 0, "reason": ""}]),
+    "agreement_above_1": ("parity", "top1_agreement", 1.01),
+    "no_images": ("parity", "images", 0),
+    "golden_image_elsewhere": ("golden", "image", "../golden_image.png"),
+    "golden_tolerance_zero": ("golden", "tolerance", 0),
+    "no_files": ("files", {}),
+    "files_a_list": ("files", ["model.pte"]),
+    "size_negative": ("files", "model.pte", "size_bytes", -1),
+    "size_above_4_gib": ("files", "model.pte", "size_bytes", 2**32 + 1),
+    "size_above_64_bits": ("files", "model.pte", "size_bytes", 2**64 + 1),
+    "size_of_400_digits": ("files", "model.pte", "size_bytes", 10**399),
+}
+
+
+def text_cases(good: bytes) -> Iterator[Case]:
+    alpha = b'"alpha": 0.25,'
+    yield Case("flipped_byte_in_a_value", good.replace(b'"seed 0"', b'"seed 1"'), "hash")
+    yield Case("flipped_byte_in_white_space", good.replace(b"\n  ", b"\n \t", 1), "hash")
+    yield Case("flipped_byte_in_the_seal", good.replace(_SEAL, _SEAL + b"f")[:-4] + b'"\n}\n', "manifest_sha256")
+    yield Case("byte_after_the_end", good + b"\n", "hash")
+    yield Case("more_than_1_mib", reseal(good + b" " * (LARGEST_MANIFEST_BYTES - len(good) + 1)), "manifest.json")
+    yield Case("empty_manifest", b"", "manifest.json")
+    yield Case("html_for_a_manifest", b"<!doctype html><title>Sign in</title>\n", "manifest.json")
+    yield Case("cut_manifest", good[: len(good) // 2], "manifest.json")
+    yield Case("manifest_a_list", b"[]\n", "manifest.json")
+    yield Case("byte_order_mark", reseal(b"\xef\xbb\xbf" + good), "manifest.json")
+    yield Case("utf_16", good.decode().encode("utf-16-le"), "manifest.json")
+    yield Case("key_twice", reseal(good.replace(alpha, alpha + b'\n    "alpha": 0.5,')), "twice")
+    yield Case("key_twice_by_escape", reseal(good.replace(alpha, alpha + b'\n    "\\u0061lpha": 0.5,')), "twice")
+    for name, number in {"nan": b"NaN", "infinity": b"Infinity", "minus_infinity": b"-Infinity"}.items():
+        yield Case(name, reseal(good.replace(alpha, b'"alpha": ' + number + b",")), "manifest.json")
+    yield Case("number_beyond_double", reseal(good.replace(alpha, b'"alpha": 1e999,')), "manifest.json")
+    yield Case("invalid_utf_8", reseal(good.replace(b'"seed 0"', b'"seed \xff"')), "manifest.json")
+    yield Case("overlong_utf_8", reseal(good.replace(b'"seed 0"', b'"seed \xc0\xaf"')), "manifest.json")
+    yield Case("half_a_surrogate_pair", reseal(good.replace(b'"seed 0"', b'"seed \\ud800"')), "manifest.json")
+    yield Case("control_character_in_text", reseal(good.replace(b'"seed 0"', b'"seed \x01"')), "manifest.json")
+    yield Case("nested_100000_deep", b"[" * 100_000, "manifest.json")
+    yield Case("trailing_comma", reseal(good.replace(b"\n}\n", b",\n}\n")), "manifest.json")
+    yield Case("comment", reseal(b"// made by hand\n" + good), "manifest.json")
+    seal_twice = good.replace(b"{\n", b'{\n  "copy": {' + _SEAL + b"0" * 64 + b'"},\n', 1)
+    yield Case("seal_twice", reseal(seal_twice), "manifest_sha256")
+    forged = reseal(good.replace(b'"created_at": "2026', b'"created_at": "2027').replace(b'"seed 0"', b'"seed 1"'))
+    yield Case("bundle_id_of_another_bundle", forged, "bundle_id", bundle_id_only=True)
+
+
+PATHS = (
+    ("absolute", "/etc/evil.txt", "evil.txt"),
+    ("drive", "C:/evil.txt", "evil.txt"),
+    ("drive_without_slash", "C:evil.txt", "evil.txt"),
+    ("parent", "../evil.txt", "evil.txt"),
+    ("parent_inside", "a/../../evil.txt", "evil.txt"),
+    ("parent_at_the_end", "evil/..", "evil"),
+    ("dot", "./evil.txt", "evil.txt"),
+    ("empty_part", "a//evil.txt", "evil.txt"),
+    ("trailing_slash", "evil/", "evil"),
+    ("backslash", "..\\evil.txt", "evil.txt"),
+    ("nul", "evil\0.txt", "evil"),
+    ("newline", "evil\n.txt", "evil"),
+    ("colon", "evil:stream", "evil"),
+    ("part_of_201_characters", "evil" + "l" * 197, "evil"),
+    ("of_1025_characters", "evil/" * 205, "evil"),
+    ("empty", "", "manifest.json"),
+    ("manifest_itself", "manifest.json", "manifest.json"),
+    ("manifest_in_capitals", "MANIFEST.JSON", "MANIFEST.JSON"),
+)
+
+
+def _listed(*paths: str) -> Edit:
+    return lambda m: m["files"].update({path: {"sha256": _DIGEST, "size_bytes": 0} for path in paths})
+
+
+COLLISIONS: tuple[tuple[str, Edit, str], ...] = (
+    ("case", _listed("Labels.txt"), "abels.txt"),
+    ("folder_case", _listed("Data/a.bin", "data/b.bin"), "ata/"),
+    ("unicode_form", _listed("caf\u00e9.txt", "cafe\u0301.txt"), "caf"),
+    ("case_and_unicode_form", _listed("caf\u00c9.txt", "cafe\u0301.txt"), "caf"),
+    ("sharp_s", _listed("stra\u00dfe.txt", "STRASSE.txt"), ".txt"),
+    ("file_and_folder", _listed("labels.txt/inner.txt"), "labels.txt"),
+)
+
+FILES: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("extra_file", {"write": {"extra.txt": "x"}}, "extra.txt"),
+    ("extra_hidden_file", {"write": {".DS_Store": "x"}}, ".DS_Store"),
+    ("no_model", {"remove": ["model.pte"]}, "model.pte"),
+    ("no_manifest", {"remove": ["manifest.json"]}, "manifest.json"),
+    ("size_longer", {"write": {"labels.txt": "cat\ndog\nbird\n"}}, "labels.txt"),
+    ("size_shorter", {"write": {"labels.txt": "cat\n"}}, "labels.txt"),
+    ("wrong_hash", {"write": {"labels.txt": "cat\ndo8\n"}}, "labels.txt"),
+    (
+        "link_to_a_twin",
+        {"write_outside": {"twin.txt": "cat\ndog\n"}, "link": {"labels.txt": "../twin.txt"}},
+        "labels.txt",
+    ),
+    ("link_that_is_not_listed", {"link": {"extra": "labels.txt"}}, "extra"),
+    ("link_to_a_folder", {"link": {"extra": ".."}}, "extra"),
+    ("link_to_nothing", {"link": {"labels.txt": "nowhere"}}, "labels.txt"),
+    ("folder_for_a_file", {"remove": ["labels.txt"], "folder": ["labels.txt"]}, "labels.txt"),
+)
+
+PACKAGE = "model.mlpackage/Data/com.apple.CoreML"
+
+
+def android() -> dict[str, bytes]:
+    target = {"platform": "android", "runtime": "executorch", "recipe": "xnnpack_fp32", "backend": "xnnpack"}
+    versions = {"torch": "2.13.0", "executorch": "1.4.1", "coremltools": None}
+    return sealed(
+        {"target": {**target, "min_os": "23", "compute_units": None}, "tool_versions": versions},
+        {"model.pte": noise("model.pte", 64)},
+    )
+
+
+def ios() -> dict[str, bytes]:
+    target = {"platform": "ios", "runtime": "coreml", "recipe": "coreml_fp16", "backend": "coreml"}
+    versions = {"torch": "2.13.0", "executorch": None, "coremltools": "9.0"}
+    package = ("model.mlpackage/Manifest.json", f"{PACKAGE}/model.mlmodel", f"{PACKAGE}/weights/weight.bin")
+    return sealed(
+        {"target": {**target, "min_os": "16.0", "compute_units": "all"}, "tool_versions": versions},
+        {name: noise(name, 64) for name in package},
+    )
+
+
+def noise(name: str, size: int) -> bytes:
+    return (hashlib.sha256(name.encode()).digest() * size)[:size]
+
+
+def sealed(changes: Manifest, model: dict[str, bytes]) -> dict[str, bytes]:
+    """A whole bundle: two classes, 8x8 pixels, a golden image of 16x12."""
+    y, x, channel = np.ogrid[:12, :16, :3]
+    pixels = ((x * 13 + y * 7 + channel * 50) % 256).astype(np.uint8)
+    spec = InputSpec(9, 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    files = {
+        **model,
+        "labels.txt": b"cat\ndog\n",
+        "golden_image.png": png(pixels.tobytes(), 16, 12),
+        "golden_input.u8": preprocess(pixels, spec).tobytes(),
+        "golden_output.f32": struct.pack("<2f", 1.5, -0.25),
+    }
+    listed = {n: {"sha256": hashlib.sha256(c).hexdigest(), "size_bytes": len(c)} for n, c in files.items()}
+    return {"manifest.json": seal_manifest({**copy.deepcopy(MANIFEST), **changes, "files": listed}), **files}
+
+
+def png(rgb: bytes, width: int, height: int) -> bytes:
+    """Encode without compression, so that every zlib writes the same bytes."""
+    rows = b"".join(b"\0" + rgb[row * width * 3 :][: width * 3] for row in range(height))
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0),
+        b"IDAT": zlib.compress(rows, 0),
+        b"IEND": b"",
+    }
+    packed = (struct.pack(">I", len(c)) + k + c + struct.pack(">I", zlib.crc32(k + c)) for k, c in chunks.items())
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+MANIFEST: Manifest = {
+    "created_at": "2026-01-02T03:04:05Z",
+    "sdk_version": "0.1.0",
+    "variant_id": hashlib.sha256(b"variant").hexdigest(),
+    "model": {
+        "spec": {"arch": "mobilenet_v1", "alpha": 0.25, "resolution": 8, "num_classes": 2},
+        "arch": "mobilenet_v1",
+        "alpha": 0.25,
+        "resolution": 8,
+        "num_classes": 2,
+        "params": 10,
+        "macs": 20,
+        "weights": {"source": "random", "detail": "seed 0", "sha256": _DIGEST},
+        "compression": [],
+    },
+    "input": {
+        "name": "image",
+        "kind": "tensor",
+        "shape": [1, 3, 8, 8],
+        "dtype": "float32",
+        "color": "RGB",
+        "preprocess": {
+            "resize": 9,
+            "crop": 8,
+            "interpolation": "bilinear",
+            "scale": 1 / 255,
+            "mean": [0.5, 0.5, 0.5],
+            "std": [0.5, 0.5, 0.5],
+            "baked_in": True,
+        },
+    },
+    "output": {"name": "logits", "shape": [1, 2], "dtype": "float32", "activation": "logits"},
+    "delegation": {"ops_total": 3, "ops_delegated": 3, "macs_delegated": 20, "fallback": []},
+    "parity": {
+        "images": 20,
+        "image_set_sha256": _DIGEST,
+        "top1_agreement": 1.0,
+        "max_abs_error": 1e-7,
+        "sqnr_db": 120.0,
+        "tolerance": 1e-4,
+    },
+    "golden": {
+        "image": "golden_image.png",
+        "input": "golden_input.u8",
+        "output": "golden_output.f32",
+        "tolerance": 0.01,
+    },
+}
+
+if __name__ == "__main__":
+    make(Path(__file__).with_name("bundles"))
