@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mobiconvert.coreml.compression import compress_weights
 from mobiconvert.lowered import Delegation, Lowered
 from mobiconvert.quiet import quiet_imports
 from mobiconvert.recipes import Recipe
@@ -22,8 +23,7 @@ with quiet_imports():
 PACKAGE_NAME = "model.mlpackage"
 INPUT_NAME = "image"
 OUTPUT_NAME = "logits"
-_OPSETS = {"16.0": ct.target.iOS16}
-_PRECISIONS = {"fp32": ct.precision.FLOAT32, "fp16": ct.precision.FLOAT16}
+_OPSETS = {"16.0": ct.target.iOS16, "17.0": ct.target.iOS17, "18.0": ct.target.iOS18}
 _DEBUG_FILE = "executorch_debug_handle_mapping.json"
 """coremltools leaves this beside the package's own files; Core ML does not know it."""
 _CHANGES_DAILY = "com.github.apple.coremltools.conversion_date"
@@ -38,6 +38,7 @@ def lower(
     """
     image = program.graph_signature.user_inputs[0]
     shapes = {node.name: list(node.meta["val"].shape) for node in program.graph.nodes if "val" in node.meta}
+    requirements: dict[str, Any] = {}
     with quiet_imports():
         model = ct.convert(
             program.run_decompositions({}),
@@ -45,12 +46,16 @@ def lower(
                 ct.ImageType(name=INPUT_NAME, shape=shapes[str(image)], scale=1 / 255, color_layout=ct.colorlayout.RGB)
             ],
             outputs=[ct.TensorType(name=OUTPUT_NAME, dtype=np.float32)],
-            compute_precision=_PRECISIONS[recipe.precision],
+            compute_precision=ct.precision.FLOAT32 if recipe.precision == "fp32" else ct.precision.FLOAT16,
             minimum_deployment_target=_OPSETS[recipe.min_os],
             skip_model_load=True,
         )
+        if recipe.weights is not None:
+            model, requirements["weights"] = compress_weights(model, recipe.weights)
         model.save(str(folder / PACKAGE_NAME))
-        operators = _count_operators(model.get_spec())
+        specification = model.get_spec()
+    operators = _count_operators(specification)
+    requirements["specification_version"] = specification.specificationVersion
     _make_reproducible(folder / PACKAGE_NAME)
     return Lowered(
         delegation=Delegation(sum(operators.values()), sum(operators.values()), macs, ()),
@@ -68,6 +73,7 @@ def lower(
             "activation": "logits",
         },
         tool_versions={"executorch": None, "coremltools": importlib.metadata.version("coremltools")},
+        requirements=requirements,
     )
 
 
