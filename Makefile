@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint format readme bench-train
+.PHONY: demo test toolchains lint format readme bench-train bench-convert
 
 # torch comes first and exactly: an open range pulls the newest one with gigabytes of CUDA.
 .venv/.ready: pyproject.toml constraints.txt
@@ -19,6 +19,13 @@ demo: .venv/.ready
 # One thread a test process: two processes that each spin up a pool wait for each other most of the time.
 test: .venv/.ready
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
+	@android/check.sh
+	@ios/check.sh
+
+# What compiles and tests the apps: Kotlin and ExecuTorch's Java API, Swift. Into a cache, once a computer.
+toolchains:
+	android/toolchain.sh
+	ios/toolchain.sh install
 
 lint: .venv/.ready
 	$(BIN)/ruff format --check
@@ -36,3 +43,8 @@ readme: .venv/.ready
 
 bench-train: .venv/.ready
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python tests/benchmarks/bench_training.py
+
+# Peers come with the extra `bench`; the table goes into docs/conversion.md.
+bench-convert: .venv/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python tests/benchmarks/bench_convert.py
