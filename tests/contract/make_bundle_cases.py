@@ -186,9 +186,8 @@ def schema_cases(manifest: Manifest) -> Iterator[tuple[str, Edit, str]]:
     for path in ONE_OF_EACH_SECTION:
         keys = ["files", "labels.txt", "size_bytes"] if path.startswith("files") else path.split(".")
         yield f"missing_{path}", drop(*keys), keys[-1]
-    for name, path in WRONG_VALUES.items():
-        named = [key for key in path[:-1] if isinstance(key, str)][-1]
-        yield f"wrong_{name}", put(*path), named
+    for name, change in WRONG_VALUES.items():
+        yield f"wrong_{name}", put(*change), str(change[-2])
 
 
 ONE_OF_EACH_SECTION = (
@@ -237,6 +236,7 @@ WRONG_VALUES: dict[str, tuple[Any, ...]] = {
     "resize_of_4097": ("input", "preprocess", "resize", 4097),
     "interpolation": ("input", "preprocess", "interpolation", "nearest"),
     "mean_of_two": ("input", "preprocess", "mean", [0.5, 0.5]),
+    "std_zero": ("input", "preprocess", "std", [0, 0.5, 0.5]),
     "not_baked_in": ("input", "preprocess", "baked_in", False),
     "output_shape": ("output", "shape", [2]),
     "activation": ("output", "activation", "sigmoid"),

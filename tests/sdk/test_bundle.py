@@ -424,3 +424,23 @@ def test_unpack_bundle_when_a_name_is_not_utf8_then_refuses(bundle: Bundle, tmp_
     packed.write_bytes(packed.read_bytes().replace("dög".encode(), b"d\xff\xffg"))
     with pytest.raises(BundleError, match="no whole zip"):
         unpack_bundle(packed, tmp_path)
+
+
+def test_golden_input_when_the_manifest_does_not_list_it_then_bundle_error(tmp_path: Path) -> None:
+    without = {name: content for name, content in CONTENT.items() if name != "golden_input.u8"}
+    bundle = write_bundle(write_content(tmp_path / "content", without), MANIFEST, tmp_path)
+    with pytest.raises(BundleError, match="golden_input"):
+        bundle.golden_input()
+
+
+def test_golden_output_when_classes_are_written_with_a_point_then_reads_it(tmp_path: Path) -> None:
+    model = {**MANIFEST["model"], "num_classes": 2.0}
+    bundle = write_bundle(write_content(tmp_path / "content", CONTENT), {**MANIFEST, "model": model}, tmp_path)
+    assert bundle.golden_output().tolist() == [1.0, 2.0]
+
+
+def test_golden_input_when_the_shape_overflows_64_bits_then_bundle_error(tmp_path: Path) -> None:
+    shape = {**MANIFEST["input"], "shape": [1, 3, 2**62, 2**62]}
+    bundle = write_bundle(write_content(tmp_path / "content", CONTENT), {**MANIFEST, "input": shape}, tmp_path)
+    with pytest.raises(BundleError, match="must hold"):
+        bundle.golden_input()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import math
 import shutil
 import zipfile
 from collections.abc import Mapping
@@ -94,10 +95,13 @@ class Bundle:
         )
 
     def _array(self, name: str, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+        if name not in self.manifest["files"]:
+            raise BundleError("the manifest does not list a golden file", got=name, hint="Export it again")
         values = np.fromfile(self.path / name, dtype=dtype)
-        if values.size != np.prod(shape):
-            raise BundleError(f"{name} must hold {int(np.prod(shape))} values of {dtype}", got=values.size)
-        return values.reshape(shape)
+        sides = tuple(int(side) for side in shape)  # 2.0 is an integer in JSON Schema
+        if values.size != math.prod(sides):
+            raise BundleError(f"{name} must hold {math.prod(sides)} values of {dtype}", got=values.size)
+        return values.reshape(sides)
 
 
 def bundle_name(manifest: Mapping[str, Any]) -> str:
