@@ -1,0 +1,3 @@
+import MobiRuntime
+
+print(LatencyRun.schema)

@@ -1,0 +1,256 @@
+import Foundation
+
+/// What the benchmark is at, told at most once a second and never inside a sample.
+public struct BenchProgress: Equatable, Sendable {
+  /// Runs that are done, parts of one included.
+  public var runsDone: Double
+  /// Of all bundles.
+  public var runsTotal: Int
+  /// The bundle that is being measured.
+  public var bundleName: String
+  /// Time of the last inference.
+  public var latestInferenceNs: Int
+}
+
+/// The benchmark: golden checked first, bundles interleaved, every sample kept. Measures over any `Classifier`.
+///
+/// It runs on its own task; cancelling that task drops the run under way, and whole ones were delivered already.
+public actor BenchmarkRunner {
+  static let largestWarmup = 200
+  static let longestWarmupNs = 10 * second
+  private static let second = 1_000_000_000
+
+  /// Opens a classifier, compiling the network first where the runtime does.
+  public typealias OpenClassifier = @Sendable (ModelBundle) async throws -> any Classifier
+
+  private let config: BenchConfig
+  private let facts: any DeviceFacts
+  private let openClassifier: OpenClassifier
+  private let loadImage: @Sendable (URL) throws -> RGBAImage
+  private let startCold: (@Sendable (ModelBundle) async throws -> LatencyRun)?
+  private let clock: MonotonicClock
+  private let process: ProcessRecord
+
+  /// - Parameters:
+  ///   - openClassifier: opens what is measured.
+  ///   - loadImage: decodes the golden photograph; on Apple systems `decodePhoto(at:)`.
+  ///   - startCold: takes a cold run in a process of its own; nil where none can be started, as on a phone.
+  public init(
+    config: BenchConfig, facts: any DeviceFacts, openClassifier: @escaping OpenClassifier,
+    loadImage: @escaping @Sendable (URL) throws -> RGBAImage,
+    startCold: (@Sendable (ModelBundle) async throws -> LatencyRun)? = nil, clock: MonotonicClock = .continuous
+  ) {
+    self.init(
+      config: config, facts: facts, openClassifier: openClassifier, loadImage: loadImage, startCold: startCold,
+      clock: clock, process: .current)
+  }
+
+  init(
+    config: BenchConfig, facts: any DeviceFacts, openClassifier: @escaping OpenClassifier,
+    loadImage: @escaping @Sendable (URL) throws -> RGBAImage,
+    startCold: (@Sendable (ModelBundle) async throws -> LatencyRun)?, clock: MonotonicClock, process: ProcessRecord
+  ) {
+    self.config = config
+    self.facts = facts
+    self.openClassifier = openClassifier
+    self.loadImage = loadImage
+    self.startCold = startCold
+    self.clock = clock
+    self.process = process
+  }
+
+  /// Checks every golden image, then delivers each run when it is whole: cold starts first, then round after round.
+  ///
+  /// The next run begins when `deliver` returns, so that a run is on disk before anything else happens. An artefact is
+  /// loaded anew for each run: every run stands for itself, and one network at a time is in memory.
+  ///
+  /// Throws `MobiError.parity` where an artefact is wrong about its golden image, `CancellationError`, and what
+  /// `deliver` and the classifiers throw.
+  public func run(
+    _ bundles: [ModelBundle], onProgress: @Sendable (BenchProgress) -> Void = { _ in },
+    deliver: @Sendable (LatencyRun) async throws -> Void
+  ) async throws {
+    if config.coldStarts > 0, startCold == nil {
+      throw MobiError.unsupported(
+        "a cold start needs a process of its own, and this one cannot start any",
+        hint: "Quit the app, and start it with a plan of mode cold")
+    }
+    let session = UUID().uuidString.lowercased()
+    for bundle in bundles {
+      try Task.checkCancellation()
+      try await open(bundle).classifier.close()
+    }
+    let total = bundles.count * (config.coldStarts + config.runs)
+    var index = 0
+    for bundle in interleave(bundles, rounds: config.coldStarts) {
+      try Task.checkCancellation()
+      guard var run = try await startCold?(bundle) else { continue }
+      (run.sessionID, run.runIndex) = (session, index)
+      try await deliver(run)
+      index += 1
+    }
+    for bundle in interleave(bundles, rounds: config.runs) {
+      var run = try await measure(bundle, isAlone: bundles.count == 1) { [index] share, latest in
+        onProgress(
+          BenchProgress(
+            runsDone: Double(index) + share, runsTotal: total, bundleName: bundle.manifest.name,
+            latestInferenceNs: latest))
+      }
+      (run.sessionID, run.runIndex) = (session, index)
+      try await deliver(run)
+      index += 1
+    }
+  }
+
+  /// Loads and runs once: a cold start.
+  ///
+  /// Throws `MobiError.unsupported` where this process has loaded a network before: its caches are warm.
+  public func runCold(_ bundle: ModelBundle) async throws -> LatencyRun {
+    guard !process.hasLoaded else {
+      throw MobiError.unsupported(
+        "this process has loaded a network before, so no start in it is cold", hint: "Quit the app and start it anew")
+    }
+    try bundle.verifyFiles()
+    let opened = try await open(bundle)
+    let run = await describe(bundle, .cold, opened, peakBytes: facts.readPeakMemory())
+    opened.classifier.close()
+    return run
+  }
+
+  /// An artefact that is ready to run and has run once, correctly.
+  private struct Opened {
+    let startedAt: String
+    let conditions: Conditions
+    let foreground: ForegroundMonitor.State?
+    let classifier: any Classifier
+    let loadNs: Int
+    let firstInferenceNs: Int
+    let golden: GoldenCheck
+  }
+
+  private func open(_ bundle: ModelBundle) async throws -> Opened {
+    let startedAt = Timestamp.format(Date())
+    let (conditions, foreground) = (facts.readConditions(), facts.readForeground())
+    let classifier = try await openClassifier(bundle)
+    do {
+      let begun = clock.now()
+      process.noteLoad()
+      try classifier.load()
+      let loaded = clock.now()
+      try classifier.prepare(bundle.goldenInput())
+      var logits = [Float](repeating: .nan, count: bundle.manifest.model.numClasses)
+      let ready = clock.now()
+      try classifier.forward(into: &logits)
+      let ran = clock.now()
+      let golden = try GoldenCheck(logits, of: bundle)
+      try golden.require(for: bundle)
+      return Opened(
+        startedAt: startedAt, conditions: conditions, foreground: foreground, classifier: classifier,
+        loadNs: loaded - begun, firstInferenceNs: ran - ready, golden: golden)
+    } catch {
+      classifier.close()
+      throw error
+    }
+  }
+
+  private func measure(
+    _ bundle: ModelBundle, isAlone: Bool, tell: @Sendable (_ share: Double, _ latestNs: Int) -> Void
+  ) async throws -> LatencyRun {
+    let image = try loadImage(bundle.goldenImageURL)
+    let opened = try await open(bundle)
+    let timing: Timing
+    do {
+      timing = try time(opened.classifier, image, bundle, tell: tell)
+    } catch {
+      opened.classifier.close()
+      throw error
+    }
+    let isSustained = config.mode == .sustained
+    var run = await describe(
+      bundle, isSustained ? .sustained : .burst, opened, peakBytes: isAlone ? facts.readPeakMemory() : nil)
+    opened.classifier.close()
+    run.sourceImage = image.uprightSize
+    run.warmupNs = timing.warmup.inferenceNs
+    run.preprocessNs = timing.samples.preprocessNs
+    run.inferenceNs = timing.samples.inferenceNs
+    run.postprocessNs = timing.samples.postprocessNs
+    run.sampleAtNs = timing.samples.sampleAtNs
+    run.thermal = timing.thermal
+    var notes = run.notes.map { [$0] } ?? []
+    if !timing.warmup.isWarm { notes.append("not warm yet after \(timing.warmup.count) inferences") }
+    if isSustained, timing.samples.count == BenchConfig.largestSamples {
+      notes.append("ended after \(BenchConfig.largestSamples) samples, the most that a line holds")
+    }
+    run.notes = notes.isEmpty ? nil : notes.joined(separator: "; ")
+    return run
+  }
+
+  /// What the clock and the thermometer said of one run.
+  private struct Timing {
+    let warmup: Samples
+    let samples: Samples
+    let thermal: [ThermalSample]
+  }
+
+  private func time(
+    _ classifier: any Classifier, _ image: RGBAImage, _ bundle: ModelBundle,
+    tell: @Sendable (_ share: Double, _ latestNs: Int) -> Void
+  ) throws -> Timing {
+    var section = try TimedSection(classifier, image, bundle, clock)
+    let warmup = try section.takeSamples(capacity: Self.largestWarmup) { samples, elapsed in
+      samples.isWarm || samples.count >= Self.largestWarmup || elapsed >= Self.longestWarmupNs
+    }
+    var thermal: [ThermalSample] = []
+    var toldNs = -Self.second
+    let isSustained = config.mode == .sustained
+    let mostSamples = isSustained ? BenchConfig.largestSamples : config.samples
+    let mostNs = Int(config.seconds * Double(Self.second))
+    let samples = try section.takeSamples(capacity: mostSamples) { samples, elapsed in
+      if elapsed - toldNs >= Self.second {
+        toldNs = elapsed
+        note(facts.readThermalState(), at: elapsed, in: &thermal)
+        let share = isSustained ? Double(elapsed) / Double(mostNs) : Double(samples.count) / Double(mostSamples)
+        tell(min(share, 1), samples.inferenceNs.last ?? 0)
+      }
+      return samples.count >= mostSamples || isSustained && elapsed >= mostNs
+    }
+    return Timing(warmup: warmup, samples: samples, thermal: thermal)
+  }
+
+  private nonisolated func note(_ state: ThermalState?, at elapsed: Int, in thermal: inout [ThermalSample]) {
+    guard let state, state != thermal.last?.state else { return }
+    thermal.append(ThermalSample(atNs: elapsed, state: state))
+  }
+
+  private func describe(
+    _ bundle: ModelBundle, _ mode: LatencyRun.Mode, _ opened: Opened, peakBytes: Int?
+  ) async -> LatencyRun {
+    var conditions = opened.conditions
+    conditions.thermalAfter = facts.readThermalState()
+    let left = leftForeground(since: opened.foreground)
+    conditions.foreground = left.map { !$0 }
+    let placement = await opened.classifier.readPlacement()
+    return LatencyRun(
+      runID: UUID().uuidString.lowercased(), sessionID: UUID().uuidString.lowercased(), processID: process.id,
+      runIndex: 0, startedAt: opened.startedAt, mode: mode, app: facts.app, device: facts.device,
+      bundle: BundleReference(bundle.manifest), runtime: opened.classifier.runtime, placement: placement,
+      conditions: conditions, cacheState: opened.classifier.cacheState, compileNs: opened.classifier.compileNs,
+      loadNs: opened.loadNs, firstInferenceNs: opened.firstInferenceNs, peakMemoryBytes: peakBytes,
+      golden: opened.golden, notes: left == true ? "the app left the foreground during this run" : nil)
+  }
+
+  private func leftForeground(since before: ForegroundMonitor.State?) -> Bool? {
+    guard let before, let now = facts.readForeground() else { return nil }
+    return !before.isForeground || !now.isForeground || before.departures != now.departures
+  }
+}
+
+extension BundleReference {
+  /// What a manifest says of itself.
+  init(_ manifest: Manifest) {
+    self.init(
+      bundleID: manifest.bundleID, variantID: manifest.variantID, spec: manifest.model.spec, arch: manifest.model.arch,
+      alpha: manifest.model.alpha, resolution: manifest.model.resolution, recipe: manifest.target.recipe,
+      weightsSource: manifest.model.weightsSource)
+  }
+}
