@@ -290,8 +290,8 @@ def write_table(rows: list[dict[str, list[float]]], peaks: dict[str, float], opt
     lines.append(
         f"\n{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {platform.machine()} {platform.system()}, "
         f"{options.threads} threads, {options.turns} turns of {SAMPLES} samples, `make bench-convert`; {versions}. "
-        f"Peak: {peaks['fp32']:.0f} and {peaks['int8']:.0f} thousand million multiply-adds a second in fp32 and int8; load "
-        f"{os.getloadavg()[0]:.1f} at the end."
+        f"Peak: {peaks['fp32']:.0f} and {peaks['int8']:.0f} thousand million multiply-adds a second in fp32 and int8; "
+        f"load {os.getloadavg()[0]:.1f} at the end."
     )
     return "\n".join(lines)
 
