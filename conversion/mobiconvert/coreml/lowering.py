@@ -34,14 +34,22 @@ def lower(
 ) -> Lowered:
     """Write `folder`/model.mlpackage: an RGB image input, one float32 output of logits.
 
-    All of it is Core ML's to place, so all `macs` count as delegated.
+    All of it is Core ML's to place, so all `macs` count as delegated. `calibration` is (N,H,W,3) uint8 images of the
+    network's own size, which a recipe that calibrates measures its ranges on.
     """
     image = program.graph_signature.user_inputs[0]
     shapes = {node.name: list(node.meta["val"].shape) for node in program.graph.nodes if "val" in node.meta}
     requirements: dict[str, Any] = {}
+    lowered = program
+    if recipe.calibrates:
+        # Imported here: the other recipes need none of ExecuTorch, which takes seconds.
+        from mobiconvert.executorch.coreml_quantizer import coreml_quantizer
+        from mobiconvert.quantization import quantize
+
+        lowered = quantize(program, coreml_quantizer(), calibration)
     with quiet_imports():
         model = ct.convert(
-            program.run_decompositions({}),
+            lowered.run_decompositions({}),
             inputs=[
                 ct.ImageType(name=INPUT_NAME, shape=shapes[str(image)], scale=1 / 255, color_layout=ct.colorlayout.RGB)
             ],
