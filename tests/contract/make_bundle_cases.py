@@ -181,84 +181,23 @@ def good_cases(good: bytes) -> Iterator[Case]:
 
 
 def schema_cases(manifest: Manifest) -> Iterator[tuple[str, Edit, str]]:
+    wrong = runpy.run_path(str(Path(__file__).with_name("bundle_wrong_values.py")))
     for key in manifest:
         yield f"missing_{key}", drop(key), key
-    for path in ONE_OF_EACH_SECTION:
+    for path in wrong["ONE_OF_EACH_SECTION"]:
         keys = ["files", "labels.txt", "size_bytes"] if path.startswith("files") else path.split(".")
         yield f"missing_{path}", drop(*keys), keys[-1]
-    for name, change in WRONG_VALUES.items():
+    for name, change in wrong["WRONG_VALUES"].items():
         yield f"wrong_{name}", put(*change), str(change[-2])
-
-
-ONE_OF_EACH_SECTION = (
-    "tool_versions.torch",
-    "model.macs",
-    "model.weights.sha256",
-    "target.recipe",
-    "input.shape",
-    "input.preprocess.crop",
-    "output.activation",
-    "delegation.ops_total",
-    "parity.images",
-    "golden.tolerance",
-    "files.labels.txt.size_bytes",
-)
-
-WRONG_VALUES: dict[str, tuple[Any, ...]] = {
-    "schema_version_2": ("schema", "mobisdk.bundle/2"),
-    "schema_of_a_latency_run": ("schema", "mobisdk.latency/1"),
-    "schema_a_number": ("schema", 1),
-    "bundle_id_type": ("variant_id", 7),
-    "hash_in_capitals": ("variant_id", "A" * 64),
-    "hash_too_short": ("variant_id", "a" * 63),
-    "hash_with_newline": ("variant_id", "a" * 64 + "\n"),
-    "created_at_with_offset": ("created_at", "2026-01-02T03:04:05+01:00"),
-    "model_a_list": ("model", []),
-    "alpha_text": ("model", "alpha", "0.25"),
-    "alpha_zero": ("model", "alpha", 0),
-    "num_classes_zero": ("model", "num_classes", 0),
-    "num_classes_true": ("model", "num_classes", True),
-    "params_negative": ("model", "params", -1),
-    "macs_fraction": ("model", "macs", 1.5),
-    "arch_with_path": ("model", "arch", "../evil"),
-    "weights_source": ("model", "weights", "source", "downloaded"),
-    "platform": ("target", "platform", "windows"),
-    "recipe_with_path": ("target", "recipe", "a/../b"),
-    "empty_backend": ("target", "backend", ""),
-    "min_os_of_201_characters": ("target", "min_os", "1" * 201),
-    "batch_of_2": ("input", "shape", [2, 3, 8, 8]),
-    "one_channel": ("input", "shape", [1, 1, 8, 8]),
-    "shape_of_3": ("input", "shape", [1, 3, 8]),
-    "shape_zero": ("input", "shape", [1, 3, 0, 8]),
-    "input_dtype": ("input", "dtype", "float64"),
-    "color": ("input", "color", "BGR"),
-    "crop_of_2049": ("input", "preprocess", "crop", 2049),
-    "resize_of_4097": ("input", "preprocess", "resize", 4097),
-    "interpolation": ("input", "preprocess", "interpolation", "nearest"),
-    "mean_of_two": ("input", "preprocess", "mean", [0.5, 0.5]),
-    "std_zero": ("input", "preprocess", "std", [0, 0.5, 0.5]),
-    "not_baked_in": ("input", "preprocess", "baked_in", False),
-    "output_shape": ("output", "shape", [2]),
-    "activation": ("output", "activation", "sigmoid"),
-    "fallback_count": ("delegation", "fallback", [{"op": "relu", "count": 0, "reason": ""}]),
-    "agreement_above_1": ("parity", "top1_agreement", 1.01),
-    "no_images": ("parity", "images", 0),
-    "golden_image_elsewhere": ("golden", "image", "../golden_image.png"),
-    "golden_tolerance_zero": ("golden", "tolerance", 0),
-    "no_files": ("files", {}),
-    "files_a_list": ("files", ["model.pte"]),
-    "size_negative": ("files", "model.pte", "size_bytes", -1),
-    "size_above_4_gib": ("files", "model.pte", "size_bytes", 2**32 + 1),
-    "size_above_64_bits": ("files", "model.pte", "size_bytes", 2**64 + 1),
-    "size_of_400_digits": ("files", "model.pte", "size_bytes", 10**399),
-}
 
 
 def text_cases(good: bytes) -> Iterator[Case]:
     alpha = b'"alpha": 0.25,'
     yield Case("flipped_byte_in_a_value", good.replace(b'"seed 0"', b'"seed 1"'), "hash")
     yield Case("flipped_byte_in_white_space", good.replace(b"\n  ", b"\n \t", 1), "hash")
-    yield Case("flipped_byte_in_the_seal", good.replace(_SEAL, _SEAL + b"f")[:-4] + b'"\n}\n', "manifest_sha256")
+    digit = good.index(_SEAL) + len(_SEAL)
+    flipped = b"0" if good[digit : digit + 1] != b"0" else b"1"
+    yield Case("flipped_byte_in_the_seal", good[:digit] + flipped + good[digit + 1 :], "hash")
     yield Case("byte_after_the_end", good + b"\n", "hash")
     yield Case("more_than_1_mib", reseal(good + b" " * (LARGEST_MANIFEST_BYTES - len(good) + 1)), "manifest.json")
     yield Case("empty_manifest", b"", "manifest.json")
@@ -300,7 +239,7 @@ PATHS = (
     ("newline", "evil\n.txt", "evil"),
     ("colon", "evil:stream", "evil"),
     ("part_of_201_characters", "evil" + "l" * 197, "evil"),
-    ("of_1025_characters", "evil/" * 205, "evil"),
+    ("of_1025_characters", "evil/" * 204 + "evils", "evil"),
     ("empty", "", "manifest.json"),
     ("manifest_itself", "manifest.json", "manifest.json"),
     ("manifest_in_capitals", "MANIFEST.JSON", "MANIFEST.JSON"),
