@@ -1,5 +1,7 @@
 """Opens an artefact with whatever runs it on this computer."""
 
+import importlib.metadata
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,8 @@ def load_classifier(bundle: Bundle) -> Classifier:
     """Open a bundle: a .pte with ExecuTorch's runtime, an .mlpackage with the MIL evaluator. Not loaded yet.
 
     Raises:
-        UnsupportedError: the bundle is for a runtime that this version does not know, or for a backend that no runtime
-            of this computer has.
+        UnsupportedError: the bundle is for a runtime that this version does not know, for a newer one than is
+            installed, or for a backend that no runtime of this computer has.
     """
     manifest, target = bundle.manifest, bundle.target
     if target.runtime == "executorch" and target.backend not in _HOST_BACKENDS:
@@ -26,6 +28,9 @@ def load_classifier(bundle: Bundle) -> Classifier:
             allowed=", ".join(_HOST_BACKENDS),
             hint="The phone checks its golden sample before it measures",
         )
+    needed = manifest["target"].get("min_runtime")
+    if target.runtime == "executorch" and needed is not None:
+        _check_runtime(needed)
     return open_classifier(bundle.path, manifest["target"]["runtime"], manifest["input"], manifest["output"])
 
 
@@ -49,3 +54,21 @@ def open_classifier(folder: Path, runtime: str, takes: Mapping[str, Any], gives:
         allowed="executorch, coreml",
         hint="Update mobisdk",
     )
+
+
+def _check_runtime(needed: str) -> None:
+    """Refuse a program of a newer ExecuTorch: an older runtime may read it wrong instead of not at all."""
+    installed = importlib.metadata.version("executorch")
+    if _version_numbers(installed) < _version_numbers(needed):
+        raise UnsupportedError(
+            "the bundle needs a newer ExecuTorch than is installed",
+            got=installed,
+            allowed=f"{needed} or newer",
+            hint=f"pip install 'executorch>={needed}', or export the bundle again with this version",
+        )
+
+
+def _version_numbers(version: str) -> tuple[int, ...]:
+    """`1.4.1+cpu` is (1, 4, 1)."""
+    match = re.match(r"\d+(\.\d+)*", version)
+    return tuple(map(int, match[0].split("."))) if match else ()

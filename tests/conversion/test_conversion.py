@@ -240,3 +240,20 @@ def test_convert_when_out_dir_is_a_file_then_the_file_stays(network: Network, tm
     with pytest.raises(BundleError, match="File exists"):
         export(network, "coreml_fp16", path)
     assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"min_runtime": "99.0.0"}, "allowed: 99.0.0 or newer. pip install 'executorch>=99.0.0'"),
+        ({"backend": "vulkan"}, "no runtime of this computer runs ExecuTorch programs for vulkan"),
+    ],
+)
+def test_load_classifier_when_this_computer_cannot_run_it_then_says_what_can(
+    bundles: dict[str, Bundle], changes: dict[str, str], sentence: str
+) -> None:
+    manifest = bundles["xnnpack_fp32"].manifest
+    bundle = Bundle(bundles["xnnpack_fp32"].path, {**manifest, "target": {**manifest["target"], **changes}})
+    with pytest.raises(UnsupportedError) as caught:
+        load_classifier(bundle)
+    assert sentence in str(caught.value)
