@@ -22,10 +22,11 @@ test: .venv/.ready
 	@android/check.sh
 	@ios/check.sh
 
-# What compiles and tests the apps: Kotlin and ExecuTorch's Java API, Swift. Into a cache, once a computer.
+# What compiles and tests the apps (Kotlin and ExecuTorch's Java API, Swift; into a cache), and programs that tests use.
 toolchains:
 	android/toolchain.sh
 	ios/toolchain.sh install
+	tests/install_programs.sh
 
 lint: .venv/.ready
 	$(BIN)/ruff format --check
