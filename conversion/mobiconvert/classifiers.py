@@ -34,6 +34,14 @@ def load_classifier(bundle: Bundle) -> Classifier:
     return open_classifier(bundle.path, manifest["target"]["runtime"], manifest["input"], manifest["output"])
 
 
+def load_coreml_classifier(bundle: Bundle) -> Classifier:
+    """Open an .mlpackage with Core ML itself; only a Mac has it. Not loaded yet."""
+    from mobiconvert.coreml.prediction import CoreMLClassifier
+
+    takes, gives = bundle.manifest["input"], bundle.manifest["output"]
+    return CoreMLClassifier(bundle.model_path, takes["name"], takes["kind"], gives["name"])
+
+
 def open_classifier(folder: Path, runtime: str, takes: Mapping[str, Any], gives: Mapping[str, Any]) -> Classifier:
     """Open the artefact in `folder`; `takes` and `gives` are the manifest's `input` and `output`.
 

@@ -1,7 +1,8 @@
 """`mobisdk verify`: what a bundle can prove by itself: hashes, golden, delegation."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from mobisdk.errors import ConfigError, MobiError, UnsupportedError
 
 if TYPE_CHECKING:
     from mobisdk.bundle import Bundle
+    from mobisdk.devices.classifier import Classifier
 
 LEAST_DELEGATED = 0.99
 _LARGEST_PIXEL_ERROR = 1
@@ -82,13 +84,17 @@ def verify(
 
 def verify_bundle(path: Path) -> Iterator[Check]:
     """Check a bundle; the first thing that cannot be checked ends it."""
+    from mobiconvert.classifiers import load_classifier, load_coreml_classifier
+
     try:
         with open_bundle(path) as bundle:
             files = bundle.manifest["files"]
             size = sum(entry["size_bytes"] for entry in files.values())
             yield Check("hashes", True, f"{len(files)} files, {size / 1e6:.2f} MB, every byte as exported")
             yield _check_preprocessing(bundle)
-            yield _check_golden(bundle)
+            yield _check_golden("golden", bundle, load_classifier)
+            if sys.platform == "darwin" and bundle.target.runtime == "coreml":
+                yield _check_golden("golden under Core ML itself", bundle, load_coreml_classifier)
             yield _report_delegation(bundle)
     except MobiError as error:
         yield Check("bundle", False, str(error))
@@ -106,14 +112,13 @@ def _check_preprocessing(bundle: "Bundle") -> Check:
     return Check("preprocessing", error <= _LARGEST_PIXEL_ERROR, found)
 
 
-def _check_golden(bundle: "Bundle") -> Check:
-    from mobiconvert import load_classifier
+def _check_golden(name: str, bundle: "Bundle", load: "Callable[[Bundle], Classifier]") -> Check:
     from mobisdk.devices.golden import check_golden
 
     try:
-        classifier = load_classifier(bundle)
+        classifier = load(bundle)
     except UnsupportedError as refusal:
-        return Check("golden", None, str(refusal))
+        return Check(name, None, str(refusal))
     classifier.load()
     try:
         golden = check_golden(bundle, classifier.forward(classifier.prepare(bundle.golden_input())))
@@ -122,9 +127,7 @@ def _check_golden(bundle: "Bundle") -> Check:
     error = "not a number" if golden.max_abs_error is None else f"{golden.max_abs_error:.2g}"
     top1 = "same" if golden.top1_matches else "another"
     tolerance = bundle.manifest["golden"]["tolerance"]
-    return Check(
-        "golden", golden.passed, f"logits within {error} of float64 (tolerance {tolerance:g}), {top1} top-1 class"
-    )
+    return Check(name, golden.passed, f"logits within {error} of float64 (tolerance {tolerance:g}), {top1} top-1 class")
 
 
 def _check_against_network(path: Path, images: str, checkpoint: Path | None, limit: int | None, runs: Path) -> Check:
