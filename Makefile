@@ -24,7 +24,7 @@ test: .venv/.ready
 
 # What compiles and tests the apps (Kotlin and ExecuTorch's Java API, Swift; into a cache), and programs that tests use.
 toolchains:
-	android/toolchain.sh
+	android/toolchain.sh install
 	ios/toolchain.sh install
 	tests/install_programs.sh
 
