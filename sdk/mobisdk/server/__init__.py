@@ -1,0 +1,1 @@
+"""The lab server: bundles to phones, runs from phones."""
