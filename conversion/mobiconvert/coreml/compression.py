@@ -50,7 +50,9 @@ def compress_weights(model: Any, storage: Storage) -> tuple[Any, dict[str, Any]]
     chosen = [weight for weight in weights if weight.name not in reasons]
     if chosen:
         model = _compress(model, chosen, storage)
-        before, after = ({weight.layers for weight in each if weight.layers} for each in (weights, _find_weights(model)))
+        before, after = (
+            {weight.layers for weight in each if weight.layers} for each in (weights, _find_weights(model))
+        )
         left = sorted({weight.layers for weight in chosen} & after)
         if left or len(after) != len(before) - len({weight.layers for weight in chosen}):
             raise ConversionError(

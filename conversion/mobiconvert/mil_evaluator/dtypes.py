@@ -52,7 +52,13 @@ class Dtype:
 
 
 def unpack_bits(packed: NDArray[np.uint8], bits: int, count: int) -> NDArray[np.uint8]:
-    """`count` values of `bits` bits each, the first in the lowest bits of the first byte."""
+    """`count` values of `bits` bits each, the first in the lowest bits of the first byte.
+
+    Raises:
+        ValueError: they do not fill the bytes.
+    """
+    if len(packed) != (count * bits + 7) // 8:
+        raise ValueError(f"{len(packed)} bytes do not hold {count} values of {bits} bits")
     stream = np.unpackbits(packed, bitorder="little", count=count * bits).reshape(count, bits)
     return np.packbits(stream, axis=1, bitorder="little").reshape(count)
 

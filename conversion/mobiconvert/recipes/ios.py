@@ -52,7 +52,9 @@ IOS = (
         "an A17 Pro or newer",
         error=None,
     ),
-    _stored("coreml_weights_int8", LinearWeights(), "16.0", "weights in 8 bits, a scale each channel; float16 arithmetic"),
+    _stored(
+        "coreml_weights_int8", LinearWeights(), "16.0", "weights in 8 bits, a scale each channel; float16 arithmetic"
+    ),
     _palette(8, "256 values a layer: half the bytes of float16, accuracy as good as unchanged"),
     _palette(6, "64 values a layer: 0.38 of float16's bytes, accuracy close to it"),
     _palette(4, "16 values a layer: 0.26 of float16's bytes; look at the accuracy"),

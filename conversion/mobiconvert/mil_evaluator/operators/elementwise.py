@@ -82,6 +82,12 @@ def gelu(x: Tensor, mode: Literal["EXACT", "TANH_APPROXIMATION", "SIGMOID_APPROX
     return F.gelu(x, approximate="tanh" if mode == "TANH_APPROXIMATION" else "none")
 
 
+def softplus_parametric(x: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+    """alpha · log(1 + e^(beta · x)), a channel of (N,C,*D) each."""
+    channels = (-1, *[1] * (x.dim() - 2))
+    return alpha.reshape(channels) * F.softplus(x * beta.reshape(channels))
+
+
 def softmax(x: Tensor, axis: int = -1) -> Tensor:
     """Exponentials along `axis` that sum to 1."""
     return torch.softmax(x, axis)
@@ -114,7 +120,13 @@ def _of_two(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, T
 _ONE: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda x: x,
     "abs": torch.abs,
+    "acos": torch.acos,
+    "asin": torch.asin,
+    "atan": torch.atan,
+    "atanh": torch.atanh,
     "ceil": torch.ceil,
+    "cos": torch.cos,
+    "cosh": torch.cosh,
     "erf": torch.erf,
     "exp": torch.exp,
     "exp2": torch.exp2,
@@ -126,10 +138,13 @@ _ONE: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "sign": torch.sign,
     "silu": F.silu,
+    "sin": torch.sin,
+    "sinh": torch.sinh,
     "softplus": F.softplus,
     "softsign": F.softsign,
     "sqrt": torch.sqrt,
     "square": torch.square,
+    "tan": torch.tan,
     "tanh": torch.tanh,
 }
 
@@ -143,6 +158,7 @@ _TWO: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "less_equal": torch.le,
     "logical_and": torch.logical_and,
     "logical_or": torch.logical_or,
+    "logical_xor": torch.logical_xor,
     "maximum": torch.maximum,
     "minimum": torch.minimum,
     "mod": torch.remainder,
@@ -171,6 +187,7 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
     "select": select,
     "sigmoid_hard": sigmoid_hard,
     "softmax": softmax,
+    "softplus_parametric": softplus_parametric,
     "threshold": threshold,
     "thresholded_relu": thresholded_relu,
 }

@@ -54,6 +54,21 @@ def avg_pool(
     return means / average(F.pad(counted, torch_order(pads)), kernel_sizes, strides)
 
 
+def l2_pool(
+    x: Tensor,
+    kernel_sizes: tuple[int, ...],
+    pad_type: PadType,
+    strides: tuple[int, ...] | None = None,
+    pad: tuple[int, ...] | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Root of each window's sum of squares; padding adds nothing."""
+    strides = strides or (1,) * len(kernel_sizes)
+    pads = _pool_pads(x, kernel_sizes, pad_type, strides, pad, ceil_mode)
+    means = _AVERAGES[len(kernel_sizes)](F.pad(x.square(), torch_order(pads)), kernel_sizes, strides)
+    return (means * math.prod(kernel_sizes)).sqrt()
+
+
 def _pool_pads(
     x: Tensor,
     kernel: tuple[int, ...],
@@ -76,4 +91,4 @@ def _pool_pads(
     return tuple(grown)
 
 
-OPERATORS: dict[str, Callable[..., Tensor]] = {"avg_pool": avg_pool, "max_pool": max_pool}
+OPERATORS: dict[str, Callable[..., Tensor]] = {"avg_pool": avg_pool, "l2_pool": l2_pool, "max_pool": max_pool}

@@ -1,6 +1,8 @@
 """Operations that sum up dimensions, and the normalizations that rest on them."""
 
+import functools
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -41,12 +43,32 @@ def layer_norm(
     return normal if beta is None else normal + beta.reshape(shape)
 
 
-def reduce_argmax(x: Tensor, axis: int = -1, keep_dims: bool = False) -> Tensor:
+def l2_norm(x: Tensor, epsilon: float = 1e-6) -> Tensor:
+    """x over the root of its squares' sum plus ε, the last three dimensions together."""
+    return x / (x.square().sum((-3, -2, -1), keepdim=True) + epsilon).sqrt()
+
+
+def local_response_norm(x: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+    """x over (k + alpha · the mean square of `size` neighbouring channels) to the power beta."""
+    return F.local_response_norm(x, size, alpha, beta, k)
+
+
+def reduce_argmax(
+    x: Tensor,
+    axis: int = -1,
+    keep_dims: bool = False,
+    output_dtype: Literal["int32", "uint16"] = "int32",  # noqa: ARG001  (the caller makes it so)
+) -> Tensor:
     """Place of the largest value along `axis`."""
     return x.argmax(axis, keep_dims)
 
 
-def reduce_argmin(x: Tensor, axis: int = -1, keep_dims: bool = False) -> Tensor:
+def reduce_argmin(
+    x: Tensor,
+    axis: int = -1,
+    keep_dims: bool = False,
+    output_dtype: Literal["int32", "uint16"] = "int32",  # noqa: ARG001
+) -> Tensor:
     """Place of the smallest value along `axis`."""
     return x.argmin(axis, keep_dims)
 
@@ -58,12 +80,20 @@ def _over_axes(function: Callable[[Tensor, list[int], bool], Tensor]) -> Callabl
     return operator
 
 
+def _reduce_prod(x: Tensor, axes: list[int], keep: bool) -> Tensor:
+    product = functools.reduce(lambda value, axis: value.prod(axis, keepdim=True), axes, x)
+    return product if keep else product.squeeze(axes)
+
+
 _REDUCTIONS: dict[str, Callable[[Tensor, list[int], bool], Tensor]] = {
     "reduce_l1_norm": lambda x, axes, keep: x.abs().sum(axes, keep),
     "reduce_l2_norm": lambda x, axes, keep: x.square().sum(axes, keep).sqrt(),
+    "reduce_log_sum": lambda x, axes, keep: x.sum(axes, keep).log(),
+    "reduce_log_sum_exp": lambda x, axes, keep: x.logsumexp(axes, keep),
     "reduce_max": lambda x, axes, keep: x.amax(axes, keep),
     "reduce_mean": lambda x, axes, keep: x.mean(axes, keep),
     "reduce_min": lambda x, axes, keep: x.amin(axes, keep),
+    "reduce_prod": _reduce_prod,
     "reduce_sum": lambda x, axes, keep: x.sum(axes, keep),
     "reduce_sum_square": lambda x, axes, keep: x.square().sum(axes, keep),
 }
@@ -72,7 +102,9 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
     **{name: _over_axes(function) for name, function in _REDUCTIONS.items()},
     "batch_norm": batch_norm,
     "instance_norm": instance_norm,
+    "l2_norm": l2_norm,
     "layer_norm": layer_norm,
+    "local_response_norm": local_response_norm,
     "reduce_argmax": reduce_argmax,
     "reduce_argmin": reduce_argmin,
 }

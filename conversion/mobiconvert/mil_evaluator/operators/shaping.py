@@ -1,5 +1,6 @@
 """Operations that move values without computing with them."""
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -114,46 +115,93 @@ def reverse(x: Tensor, axes: tuple[int, ...] | None = None) -> Tensor:
     return x.flip(axes if axes is not None else tuple(range(x.dim())))
 
 
-def gather(
-    x: Tensor,
-    indices: Tensor,
-    axis: int = 0,
-    batch_dims: Literal[0] = 0,  # noqa: ARG001  (no network of ours gathers by batch)
-    validate_indices: bool = False,  # noqa: ARG001  (torch refuses a wrong index in any case)
-) -> Tensor:
-    """The slices of x along `axis` that `indices` name, in the indices' shape; a negative one counts from the end."""
-    axis %= x.dim()
-    places = torch.where(indices < 0, indices + x.shape[axis], indices).flatten()
-    return x.index_select(axis, places.int()).reshape(x.shape[:axis] + indices.shape + x.shape[axis + 1 :])
-
-
 def pixel_shuffle(x: Tensor, upscale_factor: int) -> Tensor:
     """Channels (N,C·r²,H,W) laid out as pixels (N,C,H·r,W·r)."""
     return F.pixel_shuffle(x, upscale_factor)
 
 
-def upsample_nearest_neighbor(x: Tensor, scale_factor_height: float = 1.0, scale_factor_width: float = 1.0) -> Tensor:
-    """(N,C,H,W) with every pixel repeated; factors must be whole."""
-    height, width = int(scale_factor_height), int(scale_factor_width)
-    if (height, width) != (scale_factor_height, scale_factor_width):
-        raise ValueError(f"scale factors {scale_factor_height} and {scale_factor_width} are not whole")
-    return x.repeat_interleave(height, -2).repeat_interleave(width, -1)
+def pixel_unshuffle(x: Tensor, downscale_factor: int) -> Tensor:
+    """Pixels (N,C,H,W) laid out as channels (N,C·r²,H/r,W/r): pixel_shuffle undone."""
+    return F.pixel_unshuffle(x, downscale_factor)
+
+
+def depth_to_space(x: Tensor, block_size: int) -> Tensor:
+    """Channels (N,r²·C,H,W) laid out as pixels (N,C,H·r,W·r); unlike pixel_shuffle's, a block's rows come first."""
+    count, channels, height, width = x.shape
+    blocks = x.reshape(count, block_size, block_size, -1, height, width).permute(0, 3, 4, 1, 5, 2)
+    return blocks.reshape(count, channels // block_size**2, height * block_size, width * block_size)
+
+
+def space_to_depth(x: Tensor, block_size: int) -> Tensor:
+    """Pixels (N,C,H,W) laid out as channels (N,r²·C,H/r,W/r): depth_to_space undone."""
+    count, channels, height, width = x.shape
+    rows, columns = height // block_size, width // block_size
+    blocks = x.reshape(count, channels, rows, block_size, columns, block_size).permute(0, 3, 5, 1, 2, 4)
+    return blocks.reshape(count, channels * block_size**2, rows, columns)
+
+
+def space_to_batch(x: Tensor, block_shape: tuple[int, ...], paddings: tuple[tuple[int, ...], ...]) -> Tensor:
+    """Pixels (N,C,H,W), padded with zeros, laid out as images (r·s·N,C,H/r,W/s)."""
+    (rows, columns), (top_bottom, left_right) = block_shape, paddings
+    x = F.pad(x, (*left_right, *top_bottom))
+    count, channels, height, width = x.shape
+    blocks = x.reshape(count, channels, height // rows, rows, width // columns, columns).permute(3, 5, 0, 1, 2, 4)
+    return blocks.reshape(-1, channels, height // rows, width // columns)
+
+
+def batch_to_space(x: Tensor, block_shape: tuple[int, ...], crops: tuple[tuple[int, ...], ...]) -> Tensor:
+    """Images (r·s·N,C,H,W) laid out as pixels (N,C,H·r,W·s), cropped: space_to_batch undone."""
+    (rows, columns), (top_bottom, left_right) = block_shape, crops
+    _, channels, height, width = x.shape
+    blocks = x.reshape(rows, columns, -1, channels, height, width).permute(2, 3, 4, 0, 5, 1)
+    return crop(blocks.reshape(-1, channels, height * rows, width * columns), top_bottom, left_right)
+
+
+def crop(x: Tensor, crop_height: tuple[int, ...], crop_width: tuple[int, ...]) -> Tensor:
+    """Without so many rows above and below, and columns left and right."""
+    (top, bottom), (left, right) = crop_height, crop_width
+    return x[..., top : x.shape[-2] - bottom, left : x.shape[-1] - right]
+
+
+def flatten2d(x: Tensor, axis: int = 1) -> Tensor:
+    """A matrix: the dimensions before `axis`, and those from it on."""
+    return x.reshape(math.prod(x.shape[:axis]), -1)
+
+
+def sliding_windows(x: Tensor, axis: int, size: int, stride: int = 1) -> Tensor:
+    """All windows of `size` along `axis`, in two dimensions where that one was."""
+    axis %= x.dim()
+    return x.unfold(axis, size, stride).movedim(-1, axis + 1)
+
+
+def band_part(x: Tensor, lower: int = -1, upper: int = -1) -> Tensor:
+    """Each matrix with zeros below its `lower` subdiagonals and above its `upper` ones; -1 keeps all."""
+    below = torch.arange(x.shape[-2])[:, None] - torch.arange(x.shape[-1])
+    kept = ((below <= lower) | (lower < 0)) & ((-below <= upper) | (upper < 0))
+    return torch.where(kept, x, torch.zeros_like(x))
 
 
 OPERATORS: dict[str, Callable[..., Tensor | tuple[Tensor, ...]]] = {
+    "band_part": band_part,
+    "batch_to_space": batch_to_space,
     "concat": concat,
+    "crop": crop,
+    "depth_to_space": depth_to_space,
     "expand_dims": expand_dims,
-    "gather": gather,
+    "flatten2d": flatten2d,
     "pad": pad,
     "pixel_shuffle": pixel_shuffle,
+    "pixel_unshuffle": pixel_unshuffle,
     "reshape": reshape,
     "reverse": reverse,
     "slice_by_index": slice_by_index,
     "slice_by_size": slice_by_size,
+    "sliding_windows": sliding_windows,
+    "space_to_batch": space_to_batch,
+    "space_to_depth": space_to_depth,
     "split": split,
     "squeeze": squeeze,
     "stack": stack,
     "tile": tile,
     "transpose": transpose,
-    "upsample_nearest_neighbor": upsample_nearest_neighbor,
 }
