@@ -44,7 +44,8 @@ struct SHA256 {
   mutating func finalize() -> String {
     let bits = length
     let zeros = (119 - pending.count % 64) % 64
-    update([0x80] + [UInt8](repeating: 0, count: zeros) + (0..<8).map { UInt8(truncatingIfNeeded: bits >> (56 - 8 * $0)) })
+    update(
+      [0x80] + [UInt8](repeating: 0, count: zeros) + (0..<8).map { UInt8(truncatingIfNeeded: bits >> (56 - 8 * $0)) })
     let words = [state.0, state.1, state.2, state.3, state.4, state.5, state.6, state.7]
     return words.map { word in
       let digits = String(word, radix: 16)

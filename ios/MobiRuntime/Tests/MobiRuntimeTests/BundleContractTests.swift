@@ -98,7 +98,9 @@ import Testing
       try files.createDirectory(at: folder.appendingPathComponent(name), withIntermediateDirectories: true)
     }
     for (name, text) in item.files?.write ?? [:] { try write(text, to: folder.appendingPathComponent(name)) }
-    for (name, text) in item.files?.writeOutside ?? [:] { try write(text, to: scratch.url.appendingPathComponent(name)) }
+    for (name, text) in item.files?.writeOutside ?? [:] {
+      try write(text, to: scratch.url.appendingPathComponent(name))
+    }
     for (name, target) in item.files?.link ?? [:] {
       let place = folder.appendingPathComponent(name)
       try? files.removeItem(at: place)

@@ -49,7 +49,8 @@ import Testing
     #expect(mobiError { _ = try Preprocessor(resize: 1, crop: 0) }?.kind == "ConfigError")
     #expect(mobiError { _ = try RGBAImage(width: 0, height: 1, bytes: []) }?.kind == "DataError")
     #expect(mobiError { _ = try RGBAImage(width: 65_536, height: 1, bytes: []) }?.kind == "DataError")
-    #expect(mobiError { _ = try RGBAImage(width: 20_000, height: 20_000, bytes: []) }?.text.contains("too large") == true)
+    #expect(
+      mobiError { _ = try RGBAImage(width: 20_000, height: 20_000, bytes: []) }?.text.contains("too large") == true)
     #expect(mobiError { _ = try RGBAImage(width: 2, height: 1, bytes: [0]) }?.kind == "DataError")
     let turned = mobiError { _ = try RGBAImage(width: 1, height: 1, orientation: 9, bytes: [0, 0, 0, 0]) }
     #expect(turned?.text == "EXIF orientation is unknown, got 9; allowed: 1 to 8")

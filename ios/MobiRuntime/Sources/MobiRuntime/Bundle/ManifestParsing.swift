@@ -91,10 +91,10 @@ extension Manifest {
     guard (1...1000).contains(members.count) else { throw reader.mismatch("it has not 1 to 1000 files") }
     var files: [String: FileEntry] = [:]
     for name in members.keys {
-      guard (1...1024).contains(name.unicodeScalars.count) else {
-        throw reader.mismatch("a path has not 1 to 1024 characters")
-      }
       let entry = try reader[name]
+      guard (1...1024).contains(name.unicodeScalars.count) else {
+        throw entry.mismatch("the path has not 1 to 1024 characters")
+      }
       files[name] = FileEntry(
         sha256: try entry["sha256"].sha256(), sizeBytes: try entry["size_bytes"].integer(0...4_294_967_296))
     }
@@ -190,7 +190,9 @@ extension Manifest.Input {
     for key in ["mean", "std"] {
       let channels = try preprocess[key].items
       guard channels.count == 3 else { throw try preprocess[key].mismatch("it has not three numbers") }
-      for channel in channels { _ = try channel.number() }
+      for channel in channels {
+        _ = try key == "std" ? channel.number(where: { $0 > 0 }, "above 0") : channel.number()
+      }
     }
     guard try preprocess["baked_in"].bool() else { throw try preprocess["baked_in"].mismatch("it is not true") }
   }

@@ -90,7 +90,8 @@ struct ZippedBundle {
   }
 
   private func check(_ directory: [UInt8], at place: Int, name: String) throws {
-    let isStored = directory.half(at: place + 10) == 0 && directory.word(at: place + 20) == directory.word(at: place + 24)
+    let isStored =
+      directory.half(at: place + 10) == 0 && directory.word(at: place + 20) == directory.word(at: place + 24)
     let isPlain = directory.half(at: place + 8) & 1 == 0 && directory.half(at: place + 6) & 0xff <= 45
     guard isStored, isPlain else {
       throw MobiError.bundle("an entry of a zipped bundle must be stored as it is", got: name.shown)

@@ -58,7 +58,8 @@ struct BundleDownload {
         restarts += 1
         guard restarts < Self.mostRestarts else {
           throw MobiError.server(
-            "\(path.shown) came wrong \(restarts) times: \(restart.reason)", hint: "Export the bundle again on the server")
+            "\(path.shown) came wrong \(restarts) times: \(restart.reason)",
+            hint: "Export the bundle again on the server")
         }
       }
     }

@@ -162,7 +162,8 @@ public struct LabClient: Sendable {
         body += piece
         guard body.count <= limit else {
           throw LabRefusal.giveUp(
-            .server("the server's answer is too large", got: "more than \(limit) bytes", hint: "Is it a mobisdk server?"))
+            .server(
+              "the server's answer is too large", got: "more than \(limit) bytes", hint: "Is it a mobisdk server?"))
         }
       }
     } catch let error as MobiError {

@@ -176,7 +176,8 @@ extension Placement {
   fileprivate init(_ reader: JSONReader) throws {
     source = try reader["source"].choice()
     let units = try reader["share"]
-    guard try units.members.count <= 32, try units.members.keys.allSatisfy({ (1...200).contains($0.unicodeScalars.count) })
+    guard try units.members.count <= 32,
+      try units.members.keys.allSatisfy({ (1...200).contains($0.unicodeScalars.count) })
     else { throw units.mismatch("it has more than 32 units, or a unit's name is too long") }
     share = [:]
     for unit in try units.members.keys {
