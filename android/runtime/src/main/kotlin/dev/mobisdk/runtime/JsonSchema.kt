@@ -192,13 +192,13 @@ internal class JsonSchema private constructor(
 
     companion object {
         private val KEYWORDS =
-            setOf(
-                "type", "const", "enum", "required", "properties", "additionalProperties", "propertyNames", "minProperties",
-                "maxProperties", "items", "prefixItems", "minItems", "maxItems", "minLength", "maxLength", "pattern", "format",
-                "minimum", "maximum", "exclusiveMinimum", "allOf", "if", "then", "else", "\$ref", "\$defs", "\$schema",
-                "\$comment", "title", "description",
-            )
+            (
+                "type const enum required properties additionalProperties propertyNames minProperties maxProperties " +
+                    "items prefixItems minItems maxItems minLength maxLength pattern format minimum maximum " +
+                    "exclusiveMinimum allOf if then else \$ref \$defs \$schema \$comment title description"
+            ).split(' ').toSet()
         private val HOLD_SCHEMAS = setOf("properties", "\$defs")
+        private val HOLD_LISTS = setOf("allOf", "prefixItems")
 
         fun read(name: String): JsonSchema {
             val stream = checkNotNull(JsonSchema::class.java.getResourceAsStream(name)) { "$name is not in this library's resources" }
@@ -210,7 +210,7 @@ internal class JsonSchema private constructor(
                 check(key in KEYWORDS) { "a schema uses $key, which this validator does not know" }
                 when {
                     key in HOLD_SCHEMAS -> (value as JsonObject).values.forEach { requireKnownKeywords(it as JsonObject) }
-                    key == "allOf" || key == "prefixItems" -> (value as JsonArray).forEach { requireKnownKeywords(it as JsonObject) }
+                    key in HOLD_LISTS -> (value as JsonArray).forEach { requireKnownKeywords(it as JsonObject) }
                     key != "const" && value is JsonObject -> requireKnownKeywords(value)
                 }
             }
@@ -226,8 +226,7 @@ internal class JsonSchema private constructor(
                 value == other
             }
 
-        private fun isWhole(spelling: String): Boolean =
-            spelling.toLongOrNull() != null || spelling.toDouble().let { it == Math.rint(it) }
+        private fun isWhole(spelling: String): Boolean = spelling.toLongOrNull() != null || spelling.toDouble().let { it == Math.rint(it) }
 
         private fun isDateTime(text: String): Boolean =
             try {

@@ -5,6 +5,11 @@ import kotlinx.serialization.Serializable
 import kotlinx.serialization.json.JsonObject
 import java.math.BigDecimal
 import java.math.MathContext
+import java.util.Locale
+
+private const val NAME_DIGITS = 8
+private val SIX_DIGITS = MathContext(6)
+private val FIXED_EXPONENTS = -4..5
 
 /**
  * What a bundle says of itself (contract 1, `mobisdk.bundle/1`): the part of manifest.json that a phone needs.
@@ -52,22 +57,16 @@ public data class Manifest(
 
     /** Share of the multiply-adds that the backend takes, 0 to 1. */
     val delegatedShare: Double get() = if (model.macs > 0) delegation.macsDelegated.toDouble() / model.macs else 1.0
+}
 
-    private companion object {
-        const val NAME_DIGITS = 8
-        val SIX_DIGITS = MathContext(6)
-        val FIXED_EXPONENTS = -4..5
-
-        /** Six significant digits and no trailing zero, as Python's `:g`. */
-        fun shortest(number: Double): String {
-            val rounded = BigDecimal(number).round(SIX_DIGITS).stripTrailingZeros()
-            val exponent = rounded.precision() - rounded.scale() - 1
-            if (exponent in FIXED_EXPONENTS) return rounded.toPlainString()
-            val digits = rounded.unscaledValue().toString()
-            val mantissa = if (digits.length == 1) digits else digits[0] + "." + digits.substring(1)
-            return "%se%s%02d".format(mantissa, if (exponent < 0) "-" else "+", Math.abs(exponent))
-        }
-    }
+/** Six significant digits and no trailing zero, as Python's `:g`. */
+private fun shortest(number: Double): String {
+    val rounded = BigDecimal(number).round(SIX_DIGITS).stripTrailingZeros()
+    val exponent = rounded.precision() - rounded.scale() - 1
+    if (exponent in FIXED_EXPONENTS) return rounded.toPlainString()
+    val digits = rounded.unscaledValue().toString()
+    val mantissa = if (digits.length == 1) digits else digits[0] + "." + digits.substring(1)
+    return "%se%s%02d".format(Locale.ROOT, mantissa, if (exponent < 0) "-" else "+", Math.abs(exponent))
 }
 
 /**

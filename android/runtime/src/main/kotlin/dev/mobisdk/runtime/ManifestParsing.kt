@@ -111,7 +111,9 @@ private fun StringBuilder.appendCanonical(value: JsonElement) {
             append(']')
         }
 
-        is JsonPrimitive -> if (value.isString) appendQuoted(value.content) else append(value.content)
+        is JsonPrimitive -> {
+            if (value.isString) appendQuoted(value.content) else append(value.content)
+        }
     }
 }
 
@@ -153,7 +155,7 @@ internal fun wholeNumbers(value: JsonElement): JsonElement =
         }
 
         is JsonPrimitive -> {
-            if (spellsWhole(value)) JsonUnquotedLiteral(value.content.toDouble().toLong().toString()) else value
+            if (spellsWhole(value)) JsonUnquotedLiteral("${value.content.toDouble().toLong()}") else value
         }
     }
 

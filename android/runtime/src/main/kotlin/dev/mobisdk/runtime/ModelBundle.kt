@@ -37,7 +37,11 @@ public class ModelBundle private constructor(
      */
     public val modelFile: File
         get() {
-            val tops = manifest.files.keys.map { it.substringBefore('/') }.toSet().intersect(MODEL_NAMES)
+            val tops =
+                manifest.files.keys
+                    .map { it.substringBefore('/') }
+                    .toSet()
+                    .intersect(MODEL_NAMES)
             val top = tops.singleOrNull() ?: throw BundleError("a bundle must hold model.pte or model.mlpackage", got = "$tops")
             return File(directory, top)
         }
@@ -75,7 +79,11 @@ public class ModelBundle private constructor(
             throw BundleError("$GOLDEN_OUTPUT_NAME must hold $classes values of 4 bytes", got = "${content.size} bytes")
         }
         val logits = FloatArray(classes)
-        ByteBuffer.wrap(content).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(logits)
+        ByteBuffer
+            .wrap(content)
+            .order(ByteOrder.LITTLE_ENDIAN)
+            .asFloatBuffer()
+            .get(logits)
         return logits
     }
 
@@ -117,7 +125,12 @@ public class ModelBundle private constructor(
         val needed = target.minOs.toIntOrNull()
         if (needed == null || needed > apiLevel) {
             val hint = "Export with a recipe for API level $apiLevel, or use a newer phone"
-            throw UnsupportedError("$name needs a newer Android", got = "API level $apiLevel", allowed = "${target.minOs.shown()} or newer", hint = hint)
+            throw UnsupportedError(
+                "$name needs a newer Android",
+                got = "API level $apiLevel",
+                allowed = "${target.minOs.shown()} or newer",
+                hint = hint,
+            )
         }
         checkRuntimeVersion(runtime, runtimeVersion)
     }

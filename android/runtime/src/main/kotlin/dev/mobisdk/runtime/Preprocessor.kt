@@ -187,7 +187,7 @@ public class Preprocessor(
 
     private companion object {
         /** Orientations whose upright image runs against the stored rows, or columns: step 1 of the contract. */
-        val MIRROR_ROWS = setOf(3, 4, 6, 7).let { listOf(3, 4, 7, 8) }
-        val MIRROR_COLUMNS = listOf(2, 3, 6, 7)
+        val MIRROR_ROWS = listOf(3, 4, 6, 7)
+        val MIRROR_COLUMNS = listOf(2, 3, 7, 8)
     }
 }

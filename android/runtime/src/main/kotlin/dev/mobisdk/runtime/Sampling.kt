@@ -51,7 +51,7 @@ internal class Sampler(
     bundle: ModelBundle,
     private val clock: NanoClock,
 ) {
-    private val preprocessor = Preprocessor(bundle.manifest.input.preprocess, image.width, image.height)
+    private val preprocessor = Preprocessor(bundle.manifest.input, image.width, image.height, image.orientation)
     private val pixels = ByteArray(preprocessor.outputBytes)
     private val logits = FloatArray(bundle.manifest.model.numClasses)
     private val best = TopK(minOf(5, logits.size))

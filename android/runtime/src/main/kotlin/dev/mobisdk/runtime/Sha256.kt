@@ -4,6 +4,7 @@ import java.io.InputStream
 import java.security.MessageDigest
 
 private const val CHUNK_BYTES = 64 * 1024
+private const val DIGITS = "0123456789abcdef"
 
 internal fun sha256Hex(content: ByteArray): String = MessageDigest.getInstance("SHA-256").digest(content).toHex()
 
@@ -21,4 +22,7 @@ internal fun sha256Hex(stream: InputStream): String {
     return digest.digest().toHex()
 }
 
-internal fun ByteArray.toHex(): String = joinToString("") { "%02x".format(it) }
+internal fun ByteArray.toHex(): String =
+    buildString(2 * size) {
+        for (byte in this@toHex) append(DIGITS[(byte.toInt() shr 4) and 0xF]).append(DIGITS[byte.toInt() and 0xF])
+    }

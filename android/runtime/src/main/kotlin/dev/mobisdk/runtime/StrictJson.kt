@@ -30,9 +30,16 @@ internal data class JsonPath(
     /** `device.model`, `inference_ns[3]`; a key that is no plain word is quoted, and a long path cut. */
     override fun toString(): String =
         steps
-            .joinToString("") { if (it is String) if (PLAIN.matches(it)) ".$it" else "[${it.shown()}]" else "[$it]" }
+            .joinToString("", transform = ::spell)
             .removePrefix(".")
             .take(LONGEST)
+
+    private fun spell(step: Any): String =
+        when {
+            step !is String -> "[$step]"
+            PLAIN.matches(step) -> ".$step"
+            else -> "[${step.shown()}]"
+        }
 
     companion object {
         private const val LONGEST = 300
@@ -133,16 +140,22 @@ internal class StrictJson private constructor(
             val letter = peek()
             at++
             when {
-                letter == '"' -> break
+                letter == '"' -> {
+                    break
+                }
 
-                letter < ' ' -> fail("a text holds a control character")
+                letter < ' ' -> {
+                    fail("a text holds a control character")
+                }
 
                 letter == '\\' -> {
                     escapedUnicode = escapedUnicode or (peek() == 'u')
                     built.append(escape())
                 }
 
-                else -> built.append(letter)
+                else -> {
+                    built.append(letter)
+                }
             }
         }
         val whole = built.toString()

@@ -1,0 +1,95 @@
+package dev.mobisdk.runtime
+
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonObject
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertTrue
+import org.junit.Assert.fail
+import org.junit.Test
+import java.io.ByteArrayOutputStream
+import java.io.File
+import java.nio.file.Files
+
+class BundleContractTest {
+    @Test
+    fun `folders are used or refused as the contract says`() {
+        val cases = ContractFiles.json("bundles/cases.json").items
+        assertTrue(cases.size >= 90)
+        for (case in cases) {
+            withFolder { scratch ->
+                val bundle = makeFolder(case, scratch)
+                check(case) { ModelBundle.open(bundle).apply { verifyFiles() } }
+            }
+        }
+    }
+
+    private fun check(
+        case: JsonElement,
+        open: () -> ModelBundle,
+    ) {
+        val name = case["name"].string
+        if (case["expect"].string == "use") {
+            open()
+            return
+        }
+        try {
+            open()
+        } catch (error: MobiError) {
+            assertEquals(name, case["error"].string, error.javaClass.simpleName)
+            val names = case.find("names")?.string ?: ""
+            assertTrue("$name: ${error.message} names not $names", names in error.message!!)
+            return
+        }
+        fail("$name was not refused")
+    }
+
+    private fun makeFolder(
+        case: JsonElement,
+        scratch: File,
+    ): File {
+        val bundle = File(scratch, "bundle")
+        File(ContractFiles.directory, "bundles/" + case["base"].string).copyRecursively(bundle)
+        case.find("manifest_edits")?.let { edits ->
+            val manifest = File(bundle, "manifest.json")
+            manifest.writeBytes(edit(manifest.readBytes(), edits.items))
+        }
+        val files = case.find("files") ?: return bundle
+        files.find("remove")?.items?.forEach { assertTrue(File(bundle, it.string).deleteRecursively()) }
+        files.find("folder")?.items?.forEach { File(bundle, it.string).mkdirs() }
+        (files.find("write") as JsonObject?)?.forEach { (path, text) -> write(File(bundle, path), text.string) }
+        (files.find("write_outside") as JsonObject?)?.forEach { (path, text) -> write(File(scratch, path), text.string) }
+        (files.find("link") as JsonObject?)?.forEach { (path, target) ->
+            val link = File(bundle, path)
+            link.deleteRecursively()
+            link.parentFile.mkdirs()
+            Files.createSymbolicLink(link.toPath(), File(target.string).toPath())
+        }
+        return bundle
+    }
+
+    private fun write(
+        file: File,
+        text: String,
+    ) {
+        file.parentFile.mkdirs()
+        file.writeText(text)
+    }
+
+    private fun edit(
+        content: ByteArray,
+        edits: List<JsonElement>,
+    ): ByteArray {
+        val made = ByteArrayOutputStream()
+        var position = 0
+        for (edit in edits) {
+            val at = edit["at"].int
+            made.write(content, position, at - position)
+            val hex = edit.find("insert_hex")?.string
+            val insertion = hex?.chunked(2)?.map { it.toInt(16).toByte() }?.toByteArray() ?: edit["insert"].string.toByteArray()
+            repeat(edit.find("times")?.int ?: 1) { made.write(insertion) }
+            position = at + edit["remove"].int
+        }
+        made.write(content, position, content.size - position)
+        return made.toByteArray()
+    }
+}
