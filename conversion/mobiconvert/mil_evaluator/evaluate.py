@@ -5,7 +5,7 @@ result to float16 once. Core ML's own units differ among themselves (some accumu
 with this within float16's resolution, not to the last bit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import torch
@@ -15,8 +15,10 @@ from mobiconvert.mil_evaluator.program import MilProgram, ProgramInput
 from mobisdk.errors import DataError
 
 
-def evaluate(program: MilProgram, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
-    """The program's outputs for its inputs, by name and in the types that it declares.
+def evaluate(
+    program: MilProgram, inputs: Mapping[str, NDArray[np.generic]], also: Collection[str] = ()
+) -> dict[str, NDArray[np.generic]]:
+    """The program's outputs for its inputs, by name and in the types that it declares; and the values named in `also`.
 
     Images are NCHW with values 0 to 255 in the program's channel order; the scale is an operation of the program.
 
@@ -30,12 +32,16 @@ def evaluate(program: MilProgram, inputs: Mapping[str, NDArray[np.generic]]) -> 
     values = dict(program.constants)
     for given in program.inputs:
         values[given.name] = _input_tensor(given, inputs[given.name])
+    kept = {}
     with torch.inference_mode():
         for step in program.steps:
             step.run(values)
+            kept.update(
+                {name: declared.dtype.to_numpy(values[name]) for name, declared in step.results if name in also}
+            )
             for name in step.released:
                 del values[name]
-    return {name: declared.dtype.to_numpy(values[name]) for name, declared in program.outputs}
+    return {**kept, **{name: declared.dtype.to_numpy(values[name]) for name, declared in program.outputs}}
 
 
 def _input_tensor(given: ProgramInput, array: NDArray[np.generic]) -> torch.Tensor:

@@ -124,7 +124,7 @@ class _Binder:
             else:
                 attributes[parameter] = self._attribute(message, parameter, names[0], annotations[parameter])
         results = tuple((output.name, _value_type(output.type)) for output in message.outputs)
-        step = Step(_where(message), operator, tensors, attributes, results)
+        step = Step(message.type, _where(message), operator, tensors, attributes, results)
         for name in step.value_names():
             if isinstance(self._constants.get(name), str):
                 raise BundleError(f"{_where(message)} takes a string for a tensor", got=name)

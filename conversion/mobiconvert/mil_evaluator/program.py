@@ -42,6 +42,8 @@ class ProgramInput:
 class Step:
     """One operation, bound: which values it takes, what it is told, what it makes, what nobody needs after it."""
 
+    type: str
+    """MIL's name of the operation, such as `conv`."""
     title: str
     """`operation conv (stem)`, as an error calls it."""
     operator: Operator

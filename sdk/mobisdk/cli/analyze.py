@@ -43,7 +43,7 @@ def analyze(
         _check_target(html)
     runs = read_logs(logs)
     report = analyze_runs(runs)
-    _tell_set_aside(report.set_aside)
+    tell_set_aside(report.set_aside)
     if html is not None:
         write_html(html, report, runs, accuracy or [])
     if csv is not None:
@@ -96,7 +96,7 @@ def write_html(html: Path, report: "AnalysisReport", runs: "LogSet", accuracy: S
     say(f"Report: {html}")
 
 
-def _tell_set_aside(lines: "Sequence[SetAside]") -> None:
+def tell_set_aside(lines: "Sequence[SetAside]") -> None:
     """Say on stderr how many lines are no runs, and why the first are not."""
     from mobisdk.report.printable import printable
 

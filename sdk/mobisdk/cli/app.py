@@ -13,6 +13,7 @@ from mobisdk.cli import (
     analyze,
     bench,
     classify,
+    compare,
     doctor,
     evaluate,
     export,
@@ -74,6 +75,7 @@ app.command()(evaluate.evaluate)
 app.command()(classify.classify)
 app.command()(bench.bench)
 app.command()(analyze.analyze)
+app.command()(compare.compare)
 
 
 def _print_version(wanted: bool) -> None:
