@@ -20,6 +20,7 @@ from mobisdk.cli import (
     models,
     quickstart,
     runs,
+    serve,
     train,
     verify,
 )
@@ -74,6 +75,7 @@ app.command()(verify.verify)
 app.command()(evaluate.evaluate)
 app.command()(classify.classify)
 app.command()(bench.bench)
+app.add_typer(serve.serve_app, name="serve")
 app.command()(analyze.analyze)
 app.command()(compare.compare)
 

@@ -184,12 +184,12 @@ def _report_cold(cache_state: Literal["cold", "warm", "unknown"], runs: Sequence
 
 def _keep_apart(runs: Sequence[LatencyRun]) -> tuple[list[LatencyRun], dict[str, int]]:
     """Part the runs that the figures may rest on from those that tell of something else, counted by reason."""
-    reasons = [_reason_to_keep_apart(run) for run in runs]
+    reasons = [reason_to_keep_apart(run) for run in runs]
     usable = [run for run, reason in zip(runs, reasons, strict=True) if reason is None]
     return usable, dict(Counter(reason for reason in reasons if reason is not None))
 
 
-def _reason_to_keep_apart(run: LatencyRun) -> str | None:
+def reason_to_keep_apart(run: LatencyRun) -> str | None:
     """Name what makes a run tell of something else. An emulator needs no reason: it is a device of its own."""
     if run.golden is not None and not run.golden.passed:
         return "golden image failed"

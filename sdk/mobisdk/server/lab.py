@@ -1,0 +1,42 @@
+"""What the routes of one server process share."""
+
+import dataclasses
+from pathlib import Path
+
+from starlette.requests import HTTPConnection
+
+from mobisdk.server.bundles import BundleCatalog
+from mobisdk.server.limits import Limits
+from mobisdk.server.link import Address
+from mobisdk.server.store.engine import Store
+from mobisdk.server.store.writer import RunWriter
+
+
+@dataclasses.dataclass(frozen=True)
+class Lab:
+    """A store and a folder of bundles, served at an address."""
+
+    store: Store
+    writer: RunWriter
+    catalog: BundleCatalog
+    limits: Limits
+    address: Address
+    """What the QR code holds: where phones reach this process, and how they know it."""
+
+
+def open_lab(store: Store, bundles: Path, address: Address, limits: Limits | None = None) -> Lab:
+    """Start what a server process needs; `close_lab` ends it."""
+    limits = limits or Limits()
+    return Lab(store, RunWriter(store), BundleCatalog(bundles), limits, address)
+
+
+def close_lab(lab: Lab) -> None:
+    """Write what waits, then close the store."""
+    lab.writer.close()
+    lab.store.close()
+
+
+def lab_of(connection: HTTPConnection) -> Lab:
+    """The lab that a request came to."""
+    lab: Lab = connection.app.state.lab
+    return lab

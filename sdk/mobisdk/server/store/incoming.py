@@ -1,0 +1,96 @@
+"""One line of an upload, read, checked and ready to be a row."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+
+from mobisdk.latency.analysis import reason_to_keep_apart
+from mobisdk.latency.log import parse_run
+from mobisdk.latency.record import Device, LatencyRun, RuntimeInfo
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """What is never merged: one device, one runtime, one variant; a row of `groups`."""
+
+    group_id: str
+    device_id: str
+    variant_id: str
+    document: str
+
+
+@dataclasses.dataclass(frozen=True)
+class IncomingRun:
+    """`number` is its line in the request, from 1; `line` its text as it was sent."""
+
+    number: int
+    line: str
+    run: LatencyRun
+    group: Group
+
+    @property
+    def run_id(self) -> str:
+        """Lower case: the same UUID may be spelled either way."""
+        return self.run.run_id.lower()
+
+    def row(self, token_id: str, received_at: int) -> dict[str, Any]:
+        """Return the values of a row of `runs`."""
+        return {
+            "run_id": self.run_id,
+            "group_id": self.group.group_id,
+            "bundle_id": self.run.bundle.bundle_id,
+            "mode": self.run.mode,
+            "received_at": received_at,
+            "token_id": token_id,
+            "kept_apart": reason_to_keep_apart(self.run),
+            "samples": self.run.inference_ns.size,
+            "inference_ns": self.run.inference_ns.astype("<i8").tobytes(),
+            "line": self.line,
+        }
+
+
+def read_line(number: int, line: bytes) -> IncomingRun:
+    """Read one line of an upload.
+
+    Raises:
+        DataError: it is no run; the text names the field.
+    """
+    run = parse_run(line)
+    return IncomingRun(number, line.decode(), run, _group_of(run))
+
+
+def samples_of(inference_ns: bytes) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    """Read the column `inference_ns`."""
+    return np.frombuffer(inference_ns, "<i8")
+
+
+def _group_of(run: LatencyRun) -> Group:
+    device = dataclasses.replace(run.device, memory_bytes=None)  # a new kernel may leave a little more or less
+    bundle = run.bundle
+    return _name_group(
+        device, run.runtime, (bundle.variant_id, bundle.arch, bundle.alpha, bundle.resolution, bundle.recipe)
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def _name_group(device: Device, runtime: RuntimeInfo, variant: tuple[str | float | None, ...]) -> Group:
+    names = ("variant_id", "arch", "alpha", "resolution", "recipe")
+    device_document = _canonical(dataclasses.asdict(device))
+    runtime_document = _canonical(dataclasses.asdict(runtime))
+    variant_document = _canonical(dict(zip(names, variant, strict=True)))
+    variant_id = str(variant[0])
+    key = f"{device_document}\n{runtime_document}\n{variant_id}"
+    document = f'{{"device":{device_document},"runtime":{runtime_document},"bundle":{variant_document}}}'
+    return Group(_sha256(key), _sha256(device_document), variant_id, document)
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,96 @@
+"""A real lab server in a thread, for the tests of its rooms; those of other rooms pay nothing for it."""
+
+import dataclasses
+import shutil
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+CONTRACT = Path(__file__).parents[1] / "contract"
+
+
+@dataclasses.dataclass
+class RunningLab:
+    """A server that listens on loopback, over TLS where `certificate` is set."""
+
+    lab: Any
+    server: Any
+    thread: threading.Thread
+    certificate: Any
+
+    @property
+    def url(self) -> str:
+        return str(self.lab.address.url)
+
+    def client(self, token: str | None = None, **options: Any) -> httpx.Client:
+        """A client that follows no redirect and trusts the server's certificate alone."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        verify: Any = True
+        if self.certificate:
+            verify = ssl.create_default_context(cafile=str(self.certificate.cert))
+        return httpx.Client(base_url=self.url, headers=headers, verify=verify, timeout=30, trust_env=False, **options)
+
+    def token(self, *rights: str) -> str:
+        from mobisdk.server.tokens import create_token
+
+        return create_token(self.lab.store, "test", rights or ("read", "write"))[0]  # type: ignore[arg-type]
+
+    def stop(self) -> None:
+        from mobisdk.server.lab import close_lab
+
+        self.server.should_exit = True
+        self.thread.join(30)
+        assert not self.thread.is_alive()
+        close_lab(self.lab)
+
+
+StartLab = Callable[..., RunningLab]
+
+
+@pytest.fixture(scope="module")
+def bundles_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundles")
+    shutil.copytree(CONTRACT / "bundles" / "android", folder / "android")
+    shutil.copytree(CONTRACT / "bundles" / "ios", folder / "ios")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def start_lab(tmp_path_factory: pytest.TempPathFactory, bundles_folder: Path) -> Iterator[StartLab]:
+    """Starts servers: `start_lab(tls=, store=, bundles=, limits=)`."""
+    from mobisdk.server.app import create_app
+    from mobisdk.server.certificate import keep_certificate
+    from mobisdk.server.lab import open_lab
+    from mobisdk.server.limits import Limits
+    from mobisdk.server.link import Address
+    from mobisdk.server.listen import bind, create_server
+    from mobisdk.server.store.engine import open_store
+
+    running: list[RunningLab] = []
+
+    def start(
+        *, tls: bool = False, store: str | None = None, bundles: Path | None = None, limits: Limits | None = None
+    ) -> RunningLab:
+        folder = tmp_path_factory.mktemp("lab")
+        listener = bind("127.0.0.1", 0)
+        certificate = keep_certificate(folder, ["127.0.0.1"]) if tls else None
+        address = Address("127.0.0.1", listener.getsockname()[1], certificate.sha256 if certificate else None)
+        opened = open_store(store or str(folder / "runs.db"))
+        lab = open_lab(opened, bundles or bundles_folder, address, limits)
+        ready = threading.Event()
+        server = create_server(create_app(lab), certificate, lab.limits, ready.set)
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        assert ready.wait(30)
+        running.append(RunningLab(lab, server, thread, certificate))
+        return running[-1]
+
+    yield start
+    for started in running:
+        if started.thread.is_alive():
+            started.stop()
