@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mobisdk.cli.console import Json, print_json, say, stdout
+from mobisdk.cli.logs_argument import Logs, read_runs
 from mobisdk.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ _REASONS_SHOWN = 3
 
 
 def analyze(
-    logs: Annotated[list[Path], typer.Argument(help="Latency logs: .jsonl files, or folders of them.", metavar="LOGS")],
+    logs: Logs,
     json: Json = False,
     csv: Annotated[
         str | None, typer.Option("--csv", help="Write a line for each bundle to FILE; - is stdout.", metavar="FILE")
@@ -33,7 +34,6 @@ def analyze(
     """Percentiles with confidence intervals from latency logs."""
     from mobisdk.files import write_atomically
     from mobisdk.latency.analysis import analyze_runs
-    from mobisdk.latency.store import read_logs
 
     if json and csv == "-":
         raise typer.BadParameter("--json and --csv - both want stdout; give --csv a file")
@@ -41,7 +41,7 @@ def analyze(
         raise typer.BadParameter("--accuracy stands beside latency in the report of --html; name its file")
     if html is not None:
         _check_target(html)
-    runs = read_logs(logs)
+    runs = read_runs(logs)
     report = analyze_runs(runs)
     tell_set_aside(report.set_aside)
     if html is not None:

@@ -30,35 +30,35 @@ class LogSet:
     duplicates: int
 
 
-def read_logs(paths: Iterable[Path]) -> LogSet:
-    """Read files, and every `*.jsonl` below folders.
+def read_logs(paths: Iterable[Path], others: Iterable[tuple[Path, Iterable[bytes]]] = ()) -> LogSet:
+    """Read files, and every `*.jsonl` below folders; `others` are lines from elsewhere, and what to call their place.
 
     Raises:
         DataError: a path does not exist, or a folder holds no log.
         OSError: a file cannot be read.
     """
     files = _log_files(paths)
+    sources = [*((path, _read_lines(path)) for path in files), *others]
     runs: dict[str, LatencyRun] = {}
     set_aside: list[SetAside] = []
     duplicates = 0
-    for path in files:
-        with path.open("rb") as file:
-            for number, line in enumerate(_lines(file), start=1):
-                if line.isspace():
-                    continue
-                try:
-                    run = parse_run(line.rstrip(b"\r\n"))
-                except DataError as error:
-                    set_aside.append(SetAside(path, number, str(error)))
-                    continue
-                earlier = runs.setdefault(run.run_id.lower(), run)
-                if earlier is run:
-                    continue
-                if to_json_line(earlier) == to_json_line(run):
-                    duplicates += 1
-                else:
-                    set_aside.append(SetAside(path, number, f"run_id {run.run_id} is another run's already"))
-    return LogSet(tuple(files), tuple(runs.values()), tuple(set_aside), duplicates)
+    for path, lines in sources:
+        for number, line in enumerate(lines, start=1):
+            if line.isspace():
+                continue
+            try:
+                run = parse_run(line.rstrip(b"\r\n"))
+            except DataError as error:
+                set_aside.append(SetAside(path, number, str(error)))
+                continue
+            earlier = runs.setdefault(run.run_id.lower(), run)
+            if earlier is run:
+                continue
+            if to_json_line(earlier) == to_json_line(run):
+                duplicates += 1
+            else:
+                set_aside.append(SetAside(path, number, f"run_id {run.run_id} is another run's already"))
+    return LogSet(tuple(path for path, _ in sources), tuple(runs.values()), tuple(set_aside), duplicates)
 
 
 def _log_files(paths: Iterable[Path]) -> list[Path]:
@@ -73,6 +73,11 @@ def _log_files(paths: Iterable[Path]) -> list[Path]:
         for file in inside:
             found.setdefault(file.resolve(), file)
     return list(found.values())
+
+
+def _read_lines(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from _lines(file)
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
