@@ -22,6 +22,7 @@ class RunningLab:
     server: Any
     thread: threading.Thread
     certificate: Any
+    folder: Path
 
     @property
     def url(self) -> str:
@@ -69,6 +70,7 @@ def start_lab(tmp_path_factory: pytest.TempPathFactory, bundles_folder: Path) ->
     from mobisdk.server.limits import Limits
     from mobisdk.server.link import Address
     from mobisdk.server.listen import bind, create_server
+    from mobisdk.server.request_log import open_log
     from mobisdk.server.store.engine import open_store
 
     running: list[RunningLab] = []
@@ -83,11 +85,11 @@ def start_lab(tmp_path_factory: pytest.TempPathFactory, bundles_folder: Path) ->
         opened = open_store(store or str(folder / "runs.db"))
         lab = open_lab(opened, bundles or bundles_folder, address, limits)
         ready = threading.Event()
-        server = create_server(create_app(lab), certificate, lab.limits, ready.set)
+        server = create_server(create_app(lab, open_log(folder / "requests.jsonl")), certificate, lab.limits, ready.set)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         assert ready.wait(30)
-        running.append(RunningLab(lab, server, thread, certificate))
+        running.append(RunningLab(lab, server, thread, certificate, folder))
         return running[-1]
 
     yield start

@@ -28,6 +28,8 @@ class Certificate:
     cert: Path
     key: Path
     sha256: str
+    names: tuple[str, ...]
+    """The host names that it is for, wildcards left out."""
 
 
 def read_certificate(cert: Path, key: Path) -> Certificate:
@@ -43,7 +45,7 @@ def read_certificate(cert: Path, key: Path) -> Certificate:
         raise ConfigError(f"the certificate cannot be read: {exc}", got=f"{cert}, {key}", allowed="PEM files") from exc
     if private.public_key() != leaf.public_key():
         raise ConfigError("the key is not the certificate's", got=str(key))
-    return Certificate(cert, key, _fingerprint(leaf))
+    return Certificate(cert, key, _fingerprint(leaf), _host_names(leaf))
 
 
 def keep_certificate(folder: Path, names: Sequence[str]) -> Certificate:
@@ -69,7 +71,7 @@ def keep_certificate(folder: Path, names: Sequence[str]) -> Certificate:
     finally:
         os.umask(before)
     write_atomically(cert, made.public_bytes(serialization.Encoding.PEM))
-    return Certificate(cert, key, _fingerprint(made))
+    return Certificate(cert, key, _fingerprint(made), _host_names(made))
 
 
 def _sign(private: ec.EllipticCurvePrivateKey, names: Sequence[str]) -> x509.Certificate:
@@ -94,6 +96,14 @@ def _name(name: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
+
+
+def _host_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(name for name in names.get_values_for_type(x509.DNSName) if "*" not in name)
 
 
 def _fingerprint(certificate: x509.Certificate) -> str:

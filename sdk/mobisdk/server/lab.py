@@ -1,12 +1,13 @@
 """What the routes of one server process share."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 from starlette.requests import HTTPConnection
 
 from mobisdk.server.bundles import BundleCatalog
-from mobisdk.server.limits import Limits
+from mobisdk.server.limits import Limits, Rates
 from mobisdk.server.link import Address
 from mobisdk.server.store.engine import Store
 from mobisdk.server.store.writer import RunWriter
@@ -20,14 +21,23 @@ class Lab:
     writer: RunWriter
     catalog: BundleCatalog
     limits: Limits
+    rates: Rates
     address: Address
     """What the QR code holds: where phones reach this process, and how they know it."""
+    on_joined: Callable[[str], None]
+    """Told the name of each phone that joins, which may be hostile text."""
 
 
-def open_lab(store: Store, bundles: Path, address: Address, limits: Limits | None = None) -> Lab:
+def open_lab(
+    store: Store,
+    bundles: Path,
+    address: Address,
+    limits: Limits | None = None,
+    on_joined: Callable[[str], None] = lambda _: None,
+) -> Lab:
     """Start what a server process needs; `close_lab` ends it."""
     limits = limits or Limits()
-    return Lab(store, RunWriter(store), BundleCatalog(bundles), limits, address)
+    return Lab(store, RunWriter(store), BundleCatalog(bundles), limits, Rates(limits), address, on_joined)
 
 
 def close_lab(lab: Lab) -> None:

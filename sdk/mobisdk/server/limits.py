@@ -24,7 +24,9 @@ class Limits:
     body_seconds: float = 60
     """Between the first byte of a body and its last."""
     headers_seconds: float = 10
-    """Between a connection and its first request's last header, and between two parts of an answer that is read."""
+    """Between a request's first byte, or the connection, and its last header."""
+    read_seconds: float = 60
+    """For which a client may read nothing of an answer that waits for it."""
     requests_a_minute: int = 6000
     """Of one token."""
     requests_a_minute_by_address: int = 30_000
@@ -50,20 +52,33 @@ class RateLimiter:
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def wait_s(self, client: str) -> float:
+    def take(self, client: str) -> float:
         """Take one request out of the client's bucket; seconds until there is one again, 0 where there was one."""
-        now = self._clock()
-        left, since = self._buckets.pop(client, (float(self.a_minute), now))
-        left = min(float(self.a_minute), left + (now - since) * self.a_minute / 60)
+        left = self._left(client)
         allowed = left >= 1
-        self._buckets[client] = (left - allowed, now)
+        self._buckets[client] = (left - allowed, self._clock())
+        self._buckets.move_to_end(client)
         if len(self._buckets) > self._most_clients:
             self._buckets.popitem(last=False)
-        return 0 if allowed else (1 - left) * 60 / self.a_minute
+        return 0 if allowed else self._wait(left)
 
-    def is_empty(self, client: str) -> float:
-        """Seconds until the client's bucket has a request again, without taking one."""
-        now = self._clock()
-        left, since = self._buckets.get(client, (float(self.a_minute), now))
-        left += (now - since) * self.a_minute / 60
-        return 0 if left >= 1 else (1 - left) * 60 / self.a_minute
+    def wait(self, client: str) -> float:
+        """Seconds until the client's bucket has a request; none is taken."""
+        left = self._left(client)
+        return 0 if left >= 1 else self._wait(left)
+
+    def _left(self, client: str) -> float:
+        left, since = self._buckets.get(client, (float(self.a_minute), self._clock()))
+        return min(float(self.a_minute), left + (self._clock() - since) * self.a_minute / 60)
+
+    def _wait(self, left: float) -> float:
+        return (1 - left) * 60 / self.a_minute
+
+
+class Rates:
+    """The rate limits of one server process."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.by_token = RateLimiter(limits.requests_a_minute)
+        self.by_address = RateLimiter(limits.requests_a_minute_by_address)
+        self.refusals = RateLimiter(limits.refusals_a_minute)

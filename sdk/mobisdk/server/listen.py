@@ -84,10 +84,11 @@ def _limited_protocol(limits: Limits) -> type[asyncio.Protocol]:
     by_address: Counter[str] = Counter()
 
     class LimitedProtocol(HttpToolsProtocol):
-        """Refuses an address its next connection, and closes one whose request's headers do not come in time."""
+        """Refuses an address too many connections; closes one whose headers are late or whose answer is not read."""
 
         _counted: str | None = None
         _slow: asyncio.TimerHandle | None = None
+        _unread: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -110,11 +111,22 @@ def _limited_protocol(limits: Limits) -> type[asyncio.Protocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_waiting()
+            if self._unread is not None:
+                self._unread.cancel()
             if self._counted is not None:
                 by_address[self._counted] -= 1
                 if not by_address[self._counted]:
                     del by_address[self._counted]
             super().connection_lost(exc)
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._unread = self.loop.call_later(limits.read_seconds, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            if self._unread is not None:
+                self._unread.cancel()
 
         def _stop_waiting(self) -> None:
             if self._slow is not None:
