@@ -22,7 +22,6 @@ from mobisdk.errors import BundleError, ConfigError, DataError, MobiError, Unsup
 
 with quiet_imports():
     import coremltools as ct
-    import coremltools.optimize.coreml as opt
     from coremltools.converters.mil import Builder as mb  # noqa: N813  (its own documents' name)
     from coremltools.converters.mil.mil import types
     from coremltools.libmilstoragepython import _BlobStorageWriter
@@ -434,42 +433,6 @@ def test_any_flipped_bit_is_refused_or_harmless(package: Path) -> None:
         except MobiError:
             refused += 1
     assert refused > 50
-
-
-# --- compressed weights ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("operation", "compress", "config"),
-    [
-        ("constexpr_affine_dequantize", opt.linear_quantize_weights, opt.OpLinearQuantizerConfig(weight_threshold=0)),
-        (
-            "constexpr_lut_to_dense",
-            opt.palettize_weights,
-            opt.OpPalettizerConfig(nbits=4, mode="uniform", weight_threshold=0),
-        ),
-        (
-            "constexpr_sparse_to_dense",
-            opt.prune_weights,
-            opt.OpMagnitudePrunerConfig(target_sparsity=0.75, weight_threshold=0),
-        ),
-    ],
-)
-def test_compressed_weights_give_the_results_of_coremltools_decompression(
-    exported: Exported, tmp_path: Path, operation: str, compress: Any, config: Any
-) -> None:
-    with quiet_imports():
-        model = ct.models.MLModel(str(exported.packages["fp16"]), skip_model_load=True)
-        model = compress(model, opt.OptimizationConfig(global_config=config))
-        model.save(str(tmp_path / "compressed.mlpackage"))
-        present = {each.type for each in _operations(model.get_spec())}
-        model = opt.decompress_weights(model)
-        model.save(str(tmp_path / "plain.mlpackage"))
-        del model
-    assert operation in present
-    logits = _classify(tmp_path / "compressed.mlpackage", _image())
-    np.testing.assert_array_equal(logits, _classify(tmp_path / "plain.mlpackage", _image()))
-    assert not np.array_equal(logits, _classify(exported.packages["fp16"], _image()))
 
 
 # --- inputs and outputs -------------------------------------------------------------------------------------------

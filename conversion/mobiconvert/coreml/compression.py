@@ -43,21 +43,25 @@ def compress_weights(model: Any, storage: Storage) -> tuple[Any, dict[str, Any]]
     """Return `model` with its weights stored as `storage` says, and what became of them, for the manifest.
 
     Raises:
-        ConversionError: coremltools left a weight as it was that it was told to compress.
+        ConversionError: there is nothing to compress, so that the recipe would be a name only; or coremltools left a
+            weight as it was that it was told to compress.
     """
     weights = list(_find_weights(model))
     reasons = {weight.name: reason for weight in weights if (reason := _reason_to_keep(weight, storage))}
     chosen = [weight for weight in weights if weight.name not in reasons]
-    if chosen:
-        model = _compress(model, chosen, storage)
-        before, after = (
-            {weight.layers for weight in each if weight.layers} for each in (weights, _find_weights(model))
+    if not chosen:
+        raise ConversionError(
+            "no weight of this network can be stored in fewer bits",
+            got="; ".join(sorted(set(reasons.values()))) or "no weights",
+            hint="Choose coreml_fp16: it would be the same network",
         )
-        left = sorted({weight.layers for weight in chosen} & after)
-        if left or len(after) != len(before) - len({weight.layers for weight in chosen}):
-            raise ConversionError(
-                "coremltools left weights uncompressed", got=left, hint="Choose another recipe for this network"
-            )
+    model = _compress(model, chosen, storage)
+    before, after = ({weight.layers for weight in each if weight.layers} for each in (weights, _find_weights(model)))
+    left = sorted({weight.layers for weight in chosen} & after)
+    if left or len(after) != len(before) - len({weight.layers for weight in chosen}):
+        raise ConversionError(
+            "coremltools left weights uncompressed", got=left, hint="Choose another recipe for this network"
+        )
     return model, _describe(weights, reasons)
 
 
