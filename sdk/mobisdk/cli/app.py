@@ -18,6 +18,7 @@ from mobisdk.cli import (
     evaluate,
     export,
     models,
+    predict,
     quickstart,
     runs,
     serve,
@@ -78,6 +79,7 @@ app.command()(bench.bench)
 app.add_typer(serve.serve_app, name="serve")
 app.command()(analyze.analyze)
 app.command()(compare.compare)
+app.command()(predict.predict)
 
 
 def _print_version(wanted: bool) -> None:

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 
 def compare(
-    old: Annotated[Path, typer.Argument(help="Latency logs of before: a file or a folder.", metavar="OLD")],
-    new: Annotated[Path, typer.Argument(help="Latency logs of after.", metavar="NEW")],
+    old: Annotated[
+        str, typer.Argument(help="Latency logs of before: a file, a folder or a lab server's store.", metavar="OLD")
+    ],
+    new: Annotated[str, typer.Argument(help="Latency logs of after.", metavar="NEW")],
     threshold: Annotated[
         str, typer.Option(help="Changes below this are nobody's regression: 0.05 or 5%.", metavar="SHARE")
     ] = "5%",
@@ -50,12 +52,12 @@ def compare(
         raise typer.Exit(1)
 
 
-def _analyze(path: Path) -> "AnalysisReport":
+def _analyze(logs: str) -> "AnalysisReport":
     from mobisdk.cli.analyze import tell_set_aside
+    from mobisdk.cli.logs_argument import read_runs
     from mobisdk.latency.analysis import analyze_runs
-    from mobisdk.latency.store import read_logs
 
-    report = analyze_runs(read_logs([path]))
+    report = analyze_runs(read_runs([logs]))
     tell_set_aside(report.set_aside)
     return report
 
