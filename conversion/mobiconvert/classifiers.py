@@ -9,8 +9,9 @@ from typing import Any
 from mobisdk.bundle import Bundle
 from mobisdk.devices.classifier import Classifier
 from mobisdk.errors import UnsupportedError
+from mobisdk.specs import TargetSpec
 
-_HOST_BACKENDS = ("xnnpack", "portable")
+_HOST_BACKENDS = ("xnnpack", "portable", "coreml")
 
 
 def load_classifier(bundle: Bundle) -> Classifier:
@@ -31,7 +32,7 @@ def load_classifier(bundle: Bundle) -> Classifier:
     needed = manifest["target"].get("min_runtime")
     if target.runtime == "executorch" and needed is not None:
         _check_runtime(needed)
-    return open_classifier(bundle.path, manifest["target"]["runtime"], manifest["input"], manifest["output"])
+    return open_classifier(bundle.path, target, manifest["input"], manifest["output"])
 
 
 def load_coreml_classifier(bundle: Bundle) -> Classifier:
@@ -42,23 +43,27 @@ def load_coreml_classifier(bundle: Bundle) -> Classifier:
     return CoreMLClassifier(bundle.model_path, takes["name"], takes["kind"], gives["name"])
 
 
-def open_classifier(folder: Path, runtime: str, takes: Mapping[str, Any], gives: Mapping[str, Any]) -> Classifier:
+def open_classifier(folder: Path, target: TargetSpec, takes: Mapping[str, Any], gives: Mapping[str, Any]) -> Classifier:
     """Open the artefact in `folder`; `takes` and `gives` are the manifest's `input` and `output`.
 
     Raises:
         UnsupportedError: the runtime is unknown.
     """
-    if runtime == "executorch":
+    if target.runtime == "executorch" and target.backend == "coreml":
+        from mobiconvert.executorch.delegate_classifier import CoreMLDelegateClassifier
+
+        return CoreMLDelegateClassifier(folder / "model.pte")
+    if target.runtime == "executorch":
         from mobiconvert.executorch.runtime import ExecuTorchClassifier
 
         return ExecuTorchClassifier(folder / "model.pte")
-    if runtime == "coreml":
+    if target.runtime == "coreml":
         from mobiconvert.mil_evaluator import MilClassifier
 
         return MilClassifier(folder / "model.mlpackage", takes["name"], takes["kind"], gives["name"])
     raise UnsupportedError(
         "this version of mobisdk cannot run the bundle",
-        got=runtime,
+        got=target.runtime,
         allowed="executorch, coreml",
         hint="Update mobisdk",
     )

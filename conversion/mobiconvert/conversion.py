@@ -239,7 +239,7 @@ def _runner(folder: Path, recipe: Recipe, lowered: Lowered) -> Iterator[_Run]:
         simulate = lowered.simulate
         yield lambda images: np.concatenate([simulate(_to_tensor(image)).detach().numpy() for image in images])
         return
-    classifier = open_classifier(folder, recipe.runtime, lowered.input, lowered.output)
+    classifier = open_classifier(folder, recipe.target, lowered.input, lowered.output)
     classifier.load()
     try:
         yield lambda images: np.stack([classifier.forward(classifier.prepare(image)) for image in images])

@@ -3,17 +3,21 @@
 import json
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
-from mobiconvert import find_recipe
+from mobiconvert import RECIPES, find_recipe, load_classifier
 from mobiconvert.quiet import quiet_imports
 from mobisdk.bundle import Bundle
 from mobisdk.cli.networks import Network, convert_network, create_untrained_network
+from mobisdk.errors import BundleError, ConversionError, UnsupportedError
 from mobisdk.specs import ModelSpec
 
 SPEC = ModelSpec(alpha=0.25, resolution=32, num_classes=10)
@@ -29,7 +33,8 @@ def network() -> Network:
 def export(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Export:
     """Export by a recipe's name, once a recipe."""
     folder = tmp_path_factory.mktemp("bundles")
-    return cache(lambda name: convert_network(network, find_recipe(name, "android"), folder))
+    platforms = {recipe.name: recipe.platform for recipe in RECIPES}
+    return cache(lambda name: convert_network(network, find_recipe(name, platforms[name]), folder))
 
 
 def open_program(bundle: Bundle) -> Any:
@@ -121,3 +126,130 @@ def test_portable_when_opened_then_there_is_no_delegate(export: Export) -> None:
     assert delegate_ids(bundle) == []
     assert {"aten::convolution", "aten::addmm", "aten::relu"} <= kernels(bundle)
     assert bundle.delegated_share == 0.0
+
+
+def open_vulkan_graph(bundle: Bundle) -> Any:
+    with quiet_imports():
+        from executorch.backends.vulkan.serialization import vulkan_graph_serialize as serialize
+
+        program = open_program(bundle).program
+        (plan,) = program.execution_plan
+        blob = program.backend_delegate_data[plan.delegates[0].processed.index].data
+        return serialize.flatbuffer_to_vk_graph(serialize.extract_vk_flatbuffer(blob))
+
+
+@pytest.mark.parametrize(("recipe", "datatype"), [("vulkan_fp32", "FLOAT32"), ("vulkan_fp16", "FLOAT16")])
+def test_vulkan_when_opened_then_weights_and_activations_are_in_that_precision(
+    export: Export, recipe: str, datatype: str
+) -> None:
+    bundle = export(recipe)
+    assert delegate_ids(bundle) == ["VulkanBackend"]
+    assert kernels(bundle) == set()
+    values = [value.value for value in open_vulkan_graph(bundle).values]
+    tensors = [value for value in values if type(value).__name__ == "VkTensor"]
+    assert {tensor.datatype.name for tensor in tensors} == {datatype}
+    assert sum(tensor.constant_id >= 0 for tensor in tensors) >= 2 * 28  # a weight and a bias a layer
+
+
+def test_vulkan_int8_when_opened_then_every_layer_is_an_int8_kernel(export: Export) -> None:
+    bundle = export("vulkan_int8")
+    assert delegate_ids(bundle) == ["VulkanBackend"]
+    assert kernels(bundle) == set()
+    names = Counter(call.name.split(".")[1] for call in open_vulkan_graph(bundle).chain)
+    assert {name: count for name, count in names.items() if "conv" in name or "linear" in name} == {
+        "q8ta_conv2d": 1,
+        "q8ta_conv2d_pw": 13,
+        "q8ta_conv2d_dw": 13,
+        "q8ta_linear_gemv": 1,
+    }
+
+
+def test_coreml_delegate_when_opened_then_one_package_with_float16_weights(export: Export, tmp_path: Path) -> None:
+    from mobiconvert.executorch.coreml_delegate import unpack_delegate
+
+    bundle = export("executorch_coreml_fp16")
+    assert delegate_ids(bundle) == ["CoreMLBackend"]
+    assert kernels(bundle) == set()
+    assert bundle.delegated_share == 1.0
+    program = open_program(bundle).program
+    package, _, _ = unpack_delegate(program.backend_delegate_data[0].data, tmp_path)
+    weights = (package / "Data/com.apple.CoreML/weights/weight.bin").stat().st_size
+    params = bundle.manifest["model"]["params"]
+    assert 2 * 0.95 * params <= weights <= 2 * 1.1 * params
+    assert sorted(path.name for path in package.parent.iterdir()) == ["metadata.json", "model.mlpackage"]
+
+
+def test_coreml_delegate_when_loaded_then_the_package_inside_is_what_runs(export: Export) -> None:
+    bundle = export("executorch_coreml_fp16")
+    classifier = load_classifier(bundle)
+    classifier.load()
+    logits = classifier.forward(classifier.prepare(bundle.golden_input()))
+    error = np.abs(logits - bundle.golden_output()).max()
+    assert 0 < error <= bundle.manifest["golden"]["tolerance"]
+
+
+@pytest.mark.parametrize("kept", [0, 100, 4000])
+def test_coreml_delegate_when_the_file_is_cut_then_a_bundle_error(export: Export, tmp_path: Path, kept: int) -> None:
+    from mobiconvert.executorch.delegate_classifier import CoreMLDelegateClassifier
+
+    path = tmp_path / "model.pte"
+    path.write_bytes(export("executorch_coreml_fp16").model_path.read_bytes()[:kept])
+    with pytest.raises(BundleError, match="cannot be read"):
+        CoreMLDelegateClassifier(path).load()
+
+
+def test_unpack_files_when_a_name_leads_out_of_the_folder_then_refused(tmp_path: Path) -> None:
+    from executorch.backends.apple.coreml import executorchcoreml
+
+    from mobiconvert.executorch.delegate_files import unpack_files
+
+    (tmp_path / "in/sub").mkdir(parents=True)
+    (tmp_path / "in/sub/name.txt").write_text("text")
+    blob = executorchcoreml.flatten_directory_contents(str(tmp_path / "in"))
+    unpack_files(blob, tmp_path / "out")
+    assert (tmp_path / "out/sub/name.txt").read_text() == "text"
+    with pytest.raises(ValueError, match="plain name"):
+        unpack_files(blob.replace(b"txt.eman", b"zz/../.."), tmp_path / "hostile")
+    for damaged in (b"", blob[1:20], blob[:-5], blob.replace(b"5:", b"9:").replace(b"4:", b"999:")):
+        with pytest.raises(ValueError, match=r".+"):
+            unpack_files(damaged, tmp_path / "damaged")
+
+
+@pytest.mark.parametrize("recipe", ["executorch_coreml_fp16", "vulkan_fp16"])
+def test_export_when_repeated_then_the_same_bytes(
+    export: Export, network: Network, recipe: str, tmp_path: Path
+) -> None:
+    bundle = export(recipe)
+    again = convert_network(network, find_recipe(recipe, bundle.target.platform), tmp_path)
+    assert again.manifest["files"] == bundle.manifest["files"]
+    assert again.manifest["bundle_id"] == bundle.manifest["bundle_id"]
+
+
+@pytest.mark.parametrize("recipe", ["qnn_fp16", "qnn_int8"])
+@pytest.mark.parametrize("root", [None, "a folder without the SDK"])
+def test_qnn_when_the_sdk_is_missing_then_says_what_to_install(
+    network: Network, recipe: str, root: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("QNN_SDK_ROOT", raising=False)
+    if root:
+        monkeypatch.setenv("QNN_SDK_ROOT", root)
+    with pytest.raises(UnsupportedError) as caught:
+        convert_network(network, find_recipe(recipe, "android"), tmp_path)
+    for part in (recipe, "QNN_SDK_ROOT", "libQnnHtp.so", "https://softwarecenter.qualcomm.com"):
+        assert part in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_qnn_when_the_sdk_is_a_shell_then_the_graph_reaches_qualcomms_own_library(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Import, quantizer, passes and options are ExecuTorch's own; the first thing that is not here is Qualcomm's."""
+    library = tmp_path / "qnn" / "lib/x86_64-linux-clang/libQnnHtp.so"
+    library.parent.mkdir(parents=True)
+    library.touch()
+    monkeypatch.setenv("QNN_SDK_ROOT", str(tmp_path / "qnn"))
+    uses_mkldnn = torch.backends.mkldnn.enabled
+    with pytest.raises(ConversionError, match="Failed to initialize QNN backend"):
+        convert_network(network, find_recipe("qnn_int8", "android"), tmp_path / "out")
+    assert torch.backends.mkldnn.enabled == uses_mkldnn
+    assert list((tmp_path / "out").iterdir()) == []

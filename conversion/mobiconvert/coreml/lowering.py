@@ -23,7 +23,7 @@ with quiet_imports():
 PACKAGE_NAME = "model.mlpackage"
 INPUT_NAME = "image"
 OUTPUT_NAME = "logits"
-_OPSETS = {"16.0": ct.target.iOS16, "17.0": ct.target.iOS17, "18.0": ct.target.iOS18}
+OPSETS = {"16.0": ct.target.iOS16, "17.0": ct.target.iOS17, "18.0": ct.target.iOS18}
 _DEBUG_FILE = "executorch_debug_handle_mapping.json"
 """coremltools leaves this beside the package's own files; Core ML does not know it."""
 _CHANGES_DAILY = "com.github.apple.coremltools.conversion_date"
@@ -55,7 +55,7 @@ def lower(
             ],
             outputs=[ct.TensorType(name=OUTPUT_NAME, dtype=np.float32)],
             compute_precision=ct.precision.FLOAT32 if recipe.precision == "fp32" else ct.precision.FLOAT16,
-            minimum_deployment_target=_OPSETS[recipe.min_os],
+            minimum_deployment_target=OPSETS[recipe.min_os],
             skip_model_load=True,
         )
         if recipe.weights is not None:
@@ -64,7 +64,7 @@ def lower(
         specification = model.get_spec()
     operators = _count_operators(specification)
     requirements["specification_version"] = specification.specificationVersion
-    _make_reproducible(folder / PACKAGE_NAME)
+    make_reproducible(folder / PACKAGE_NAME)
     return Lowered(
         delegation=Delegation(sum(operators.values()), sum(operators.values()), macs, ()),
         input={
@@ -96,7 +96,7 @@ def _count_operators(spec: Any) -> Counter[str]:
     )
 
 
-def _make_reproducible(package: Path) -> None:
+def make_reproducible(package: Path) -> None:
     """Replace what differs between two saves of one model: the date, the order of maps, and random identifiers."""
     (package / _DEBUG_FILE).unlink(missing_ok=True)
     manifest_path = package / "Manifest.json"

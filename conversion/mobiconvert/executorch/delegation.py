@@ -54,12 +54,12 @@ def _operator_name(node: Node) -> str:
 def _count_macs(node: Node) -> int:
     """Multiply-adds of a convolution or a dense layer in the edge dialect."""
     name = _operator_name(node)
-    if not name.startswith(("convolution", "addmm", "mm", "linear")):
+    if not name.startswith(("conv", "addmm", "mm", "linear")):
         return 0
     weight: Any = node.args[2 if name.startswith("addmm") else 1]
     shape = list(weight.meta["val"].shape)
     outputs: int = math.prod(node.meta["val"].shape)
-    if name.startswith("convolution"):
+    if name.startswith("conv"):  # convolution, or conv2d where a backend wants it whole
         return outputs * int(math.prod(shape[1:]))
     inner: int = shape[1] if name.startswith("linear") else shape[0]
     return outputs * inner

@@ -1,6 +1,7 @@
 """Lowers a network to a .pte for ExecuTorch."""
 
 import importlib.metadata
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,6 @@ from mobiconvert.lowered import Lowered
 from mobiconvert.quiet import quiet_imports
 from mobiconvert.recipes import Recipe
 
-with quiet_imports():
-    from executorch.exir import to_edge_transform_and_lower
-
 
 def lower(program: ExportedProgram, recipe: Recipe, folder: Path, calibration: NDArray[np.uint8]) -> Lowered:
     """Write `folder`/model.pte: one float32 input (1,3,H,W) in [0,1], one float32 output of logits.
@@ -28,17 +26,21 @@ def lower(program: ExportedProgram, recipe: Recipe, folder: Path, calibration: N
     backend = open_backend(recipe)
     prepared = _prepare(program, recipe, backend, calibration)
     with quiet_imports():
-        edge = to_edge_transform_and_lower(prepared, partitioner=list(backend.partitioners))
+        edge = backend.lower(prepared)
+        simulate = None if backend.runs_here else _simulate(edge.exported_program(), program, recipe)
         delegation = read_delegation(edge.exported_program().graph_module, recipe)
         content = edge.to_executorch().buffer
     (folder / "model.pte").write_bytes(content)
+    version = importlib.metadata.version("executorch")
     (image,), (logits,) = program.graph_signature.user_inputs, program.graph_signature.user_outputs
     shapes = {node.name: list(node.meta["val"].shape) for node in program.graph.nodes if _is_tensor(node)}
     return Lowered(
         delegation=delegation,
         input={"name": "image", "kind": "tensor", "shape": shapes[str(image)], "dtype": "float32", "color": "RGB"},
         output={"name": "logits", "shape": shapes[str(logits)], "dtype": "float32", "activation": "logits"},
-        tool_versions={"executorch": importlib.metadata.version("executorch"), "coremltools": None},
+        tool_versions={"executorch": version, "coremltools": _coremltools_version(recipe)},
+        requirements={"min_runtime": version},
+        simulate=simulate,
     )
 
 
@@ -52,6 +54,20 @@ def _prepare(
 
         return quantize(program, backend.quantizer, calibration)
     return to_half_precision(program) if recipe.precision == "fp16" and backend.rounds_graph else program
+
+
+def _simulate(
+    lowered: ExportedProgram, program: ExportedProgram, recipe: Recipe
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """What torch can tell of a backend that runs on phones alone; where it rounds to float16 itself, our own does."""
+    graph: Callable[[torch.Tensor], torch.Tensor] = (
+        to_half_precision(program) if recipe.precision == "fp16" else lowered
+    ).module(check_guards=False)
+    return graph
+
+
+def _coremltools_version(recipe: Recipe) -> str | None:
+    return importlib.metadata.version("coremltools") if recipe.backend == "coreml" else None
 
 
 def _is_tensor(node: torch.fx.Node) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mobiconvert.executorch.backend import Backend
+from mobiconvert.executorch.backend import Backend, lower_to
 from mobiconvert.quantization import is_of_the_network
 from mobiconvert.quiet import quiet_imports
 from mobiconvert.recipes import Recipe
@@ -17,11 +17,8 @@ with quiet_imports():
 
 def open_xnnpack(recipe: Recipe) -> Backend:
     """Float32, float16 as a graph of its own, int8 with a scale for each output channel."""
-    return Backend(
-        partitioners=(XnnpackPartitioner(),),
-        quantizer=xnnpack_quantizer(trains=recipe.trains) if recipe.calibrates else None,
-        rounds_graph=True,
-    )
+    quantizer = xnnpack_quantizer(trains=recipe.trains) if recipe.calibrates else None
+    return Backend(lower_to(XnnpackPartitioner()), quantizer, rounds_graph=True)
 
 
 def xnnpack_quantizer(*, trains: bool = False) -> Any:

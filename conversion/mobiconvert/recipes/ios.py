@@ -78,4 +78,12 @@ IOS = (
         "18.0",
         "75 % zeros, the others 16 values a layer: 0.14 of float16's bytes, for networks pruned before",
     ),
+    dataclasses.replace(
+        _FP16,
+        name="executorch_coreml_fp16",
+        runtime="executorch",
+        min_os="17.0",
+        needs="ExecuTorch's Swift package with backend_coreml, iOS 17",
+        promise="Core ML's float16 program inside a .pte, for an app that runs everything through ExecuTorch",
+    ),
 )
