@@ -42,17 +42,17 @@ import Testing
   }
 
   @Test func everyFolderIsUsedOrRefusedAsExpected() throws {
-    let cases = try decodeCases("bundles/cases.json")
+    let cases = try Self.decodeCases("bundles/cases.json")
     #expect(cases.count >= 140)
     for item in cases {
       let scratch = try ScratchFolder()
-      let folder = try prepare(item, in: scratch)
+      let folder = try Self.prepare(item, in: scratch)
       check(item) { try ModelBundle.open(folder).verifyFiles() }
     }
   }
 
   @Test func everyZipIsUsedOrRefusedAsExpectedAndLeavesNothing() async throws {
-    let cases = try decodeCases("bundles/zips.json")
+    let cases = try Self.decodeCases("bundles/zips.json")
     #expect(cases.count >= 20)
     for item in cases {
       let scratch = try ScratchFolder()
@@ -78,7 +78,13 @@ import Testing
     }
   }
 
-  private func prepare(_ item: Case, in scratch: ScratchFolder) throws -> URL {
+  /// The folder of the case `name`.
+  static func prepareCase(_ name: String, in scratch: ScratchFolder) throws -> URL {
+    let item = try #require(decodeCases("bundles/cases.json").first { $0.name == name })
+    return try prepare(item, in: scratch)
+  }
+
+  private static func prepare(_ item: Case, in scratch: ScratchFolder) throws -> URL {
     let files = FileManager.default
     let folder = scratch.url.appendingPathComponent("bundle")
     try files.copyItem(at: ContractFiles.folder.appendingPathComponent("bundles/\(item.base!)"), to: folder)
@@ -109,13 +115,13 @@ import Testing
     return folder
   }
 
-  private func write(_ text: String, to url: URL) throws {
+  private static func write(_ text: String, to url: URL) throws {
     try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
     try Data(text.utf8).write(to: url)
   }
 
   /// Names of files are keys here, so the decoder must leave keys as they are.
-  private func decodeCases(_ path: String) throws -> [Case] {
+  private static func decodeCases(_ path: String) throws -> [Case] {
     let text = String(decoding: try ContractFiles.bytes(path), as: UTF8.self)
     let camel = [("manifest_edits", "manifestEdits"), ("insert_hex", "insertHex"), ("write_outside", "writeOutside")]
     let renamed = camel.reduce(text) { $0.replacing("\"\($1.0)\":", with: "\"\($1.1)\":") }

@@ -58,6 +58,6 @@ import Testing
 
   @Test func uprightSizeIsTurned() throws {
     let image = try RGBAImage(width: 2, height: 1, orientation: 6, bytes: [UInt8](repeating: 0, count: 8))
-    #expect(image.uprightSize == ImageSize(width: 1, height: 2))
+    #expect(image.uprightSize == SourceImage(width: 1, height: 2))
   }
 }

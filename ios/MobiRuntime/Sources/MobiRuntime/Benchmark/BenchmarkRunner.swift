@@ -27,34 +27,34 @@ public actor BenchmarkRunner {
   private let facts: any DeviceFacts
   private let openClassifier: OpenClassifier
   private let loadImage: @Sendable (URL) throws -> RGBAImage
-  private let startCold: (@Sendable (ModelBundle) async throws -> LatencyRun)?
+  private let coldStarter: (any ColdStarter)?
   private let clock: MonotonicClock
   private let process: ProcessRecord
 
   /// - Parameters:
   ///   - openClassifier: opens what is measured.
   ///   - loadImage: decodes the golden photograph; on Apple systems `decodePhoto(at:)`.
-  ///   - startCold: takes a cold run in a process of its own; nil where none can be started, as on a phone.
+  ///   - coldStarter: nil where no process can be started, as on a phone.
   public init(
     config: BenchConfig, facts: any DeviceFacts, openClassifier: @escaping OpenClassifier,
     loadImage: @escaping @Sendable (URL) throws -> RGBAImage,
-    startCold: (@Sendable (ModelBundle) async throws -> LatencyRun)? = nil, clock: MonotonicClock = .continuous
+    coldStarter: (any ColdStarter)? = nil, clock: MonotonicClock = .continuous
   ) {
     self.init(
-      config: config, facts: facts, openClassifier: openClassifier, loadImage: loadImage, startCold: startCold,
+      config: config, facts: facts, openClassifier: openClassifier, loadImage: loadImage, coldStarter: coldStarter,
       clock: clock, process: .current)
   }
 
   init(
     config: BenchConfig, facts: any DeviceFacts, openClassifier: @escaping OpenClassifier,
     loadImage: @escaping @Sendable (URL) throws -> RGBAImage,
-    startCold: (@Sendable (ModelBundle) async throws -> LatencyRun)?, clock: MonotonicClock, process: ProcessRecord
+    coldStarter: (any ColdStarter)?, clock: MonotonicClock, process: ProcessRecord
   ) {
     self.config = config
     self.facts = facts
     self.openClassifier = openClassifier
     self.loadImage = loadImage
-    self.startCold = startCold
+    self.coldStarter = coldStarter
     self.clock = clock
     self.process = process
   }
@@ -70,7 +70,7 @@ public actor BenchmarkRunner {
     _ bundles: [ModelBundle], onProgress: @Sendable (BenchProgress) -> Void = { _ in },
     deliver: @Sendable (LatencyRun) async throws -> Void
   ) async throws {
-    if config.coldStarts > 0, startCold == nil {
+    if config.coldStarts > 0, coldStarter == nil {
       throw MobiError.unsupported(
         "a cold start needs a process of its own, and this one cannot start any",
         hint: "Quit the app, and start it with a plan of mode cold")
@@ -84,12 +84,13 @@ public actor BenchmarkRunner {
     var index = 0
     for bundle in interleave(bundles, rounds: config.coldStarts) {
       try Task.checkCancellation()
-      guard var run = try await startCold?(bundle) else { continue }
+      guard var run = try await coldStarter?.startCold(bundle) else { continue }
       (run.sessionID, run.runIndex) = (session, index)
       try await deliver(run)
       index += 1
     }
     for bundle in interleave(bundles, rounds: config.runs) {
+      try await facts.waitForForeground()
       var run = try await measure(bundle, isAlone: bundles.count == 1) { [index] share, latest in
         onProgress(
           BenchProgress(
@@ -112,29 +113,18 @@ public actor BenchmarkRunner {
     }
     try bundle.verifyFiles()
     let opened = try await open(bundle)
-    let run = await describe(bundle, .cold, opened, peakBytes: facts.readPeakMemory())
+    let run = await opened.describe(bundle, as: .cold, facts, processID: process.id, peakBytes: facts.readPeakMemory())
     opened.classifier.close()
     return run
   }
 
-  /// An artefact that is ready to run and has run once, correctly.
-  private struct Opened {
-    let startedAt: String
-    let conditions: Conditions
-    let foreground: ForegroundMonitor.State?
-    let classifier: any Classifier
-    let loadNs: Int
-    let firstInferenceNs: Int
-    let golden: GoldenCheck
-  }
-
-  private func open(_ bundle: ModelBundle) async throws -> Opened {
+  private func open(_ bundle: ModelBundle) async throws -> OpenedBundle {
     let startedAt = Timestamp.format(Date())
     let (conditions, foreground) = (facts.readConditions(), facts.readForeground())
     let classifier = try await openClassifier(bundle)
     do {
-      let begun = clock.now()
       process.noteLoad()
+      let begun = clock.now()
       try classifier.load()
       let loaded = clock.now()
       try classifier.prepare(bundle.goldenInput())
@@ -144,7 +134,7 @@ public actor BenchmarkRunner {
       let ran = clock.now()
       let golden = try GoldenCheck(logits, of: bundle)
       try golden.require(for: bundle)
-      return Opened(
+      return OpenedBundle(
         startedAt: startedAt, conditions: conditions, foreground: foreground, classifier: classifier,
         loadNs: loaded - begun, firstInferenceNs: ran - ready, golden: golden)
     } catch {
@@ -160,14 +150,14 @@ public actor BenchmarkRunner {
     let opened = try await open(bundle)
     let timing: Timing
     do {
-      timing = try time(opened.classifier, image, bundle, tell: tell)
+      timing = try await time(opened.classifier, image, bundle, tell: tell)
     } catch {
       opened.classifier.close()
       throw error
     }
-    let isSustained = config.mode == .sustained
-    var run = await describe(
-      bundle, isSustained ? .sustained : .burst, opened, peakBytes: isAlone ? facts.readPeakMemory() : nil)
+    var run = await opened.describe(
+      bundle, as: config.mode == .sustained ? .sustained : .burst, facts, processID: process.id,
+      peakBytes: isAlone ? facts.readPeakMemory() : nil)
     opened.classifier.close()
     run.sourceImage = image.uprightSize
     run.warmupNs = timing.warmup.inferenceNs
@@ -176,81 +166,66 @@ public actor BenchmarkRunner {
     run.postprocessNs = timing.samples.postprocessNs
     run.sampleAtNs = timing.samples.sampleAtNs
     run.thermal = timing.thermal
-    var notes = run.notes.map { [$0] } ?? []
-    if !timing.warmup.isWarm { notes.append("not warm yet after \(timing.warmup.count) inferences") }
-    if isSustained, timing.samples.count == BenchConfig.largestSamples {
-      notes.append("ended after \(BenchConfig.largestSamples) samples, the most that a line holds")
-    }
-    run.notes = notes.isEmpty ? nil : notes.joined(separator: "; ")
+    run.notes = describeOddities(of: timing, after: run.notes)
     return run
   }
 
   /// What the clock and the thermometer said of one run.
   private struct Timing {
-    let warmup: Samples
-    let samples: Samples
-    let thermal: [ThermalSample]
+    var warmup = Samples(capacity: BenchmarkRunner.largestWarmup)
+    var samples: Samples
+    var thermal: [ThermalSample] = []
   }
 
   private func time(
     _ classifier: any Classifier, _ image: RGBAImage, _ bundle: ModelBundle,
     tell: @Sendable (_ share: Double, _ latestNs: Int) -> Void
-  ) throws -> Timing {
-    var section = try TimedSection(classifier, image, bundle, clock)
-    let warmup = try section.takeSamples(capacity: Self.largestWarmup) { samples, elapsed in
-      samples.isWarm || samples.count >= Self.largestWarmup || elapsed >= Self.longestWarmupNs
-    }
-    var thermal: [ThermalSample] = []
-    var toldNs = -Self.second
+  ) async throws -> Timing {
     let isSustained = config.mode == .sustained
     let mostSamples = isSustained ? BenchConfig.largestSamples : config.samples
     let mostNs = Int(config.seconds * Double(Self.second))
-    let samples = try section.takeSamples(capacity: mostSamples) { samples, elapsed in
-      if elapsed - toldNs >= Self.second {
-        toldNs = elapsed
-        note(facts.readThermalState(), at: elapsed, in: &thermal)
-        let share = isSustained ? Double(elapsed) / Double(mostNs) : Double(samples.count) / Double(mostSamples)
-        tell(min(share, 1), samples.inferenceNs.last ?? 0)
+    var section = try TimedSection(classifier, image, bundle, clock)
+    var timing = Timing(samples: Samples(capacity: mostSamples))
+    try await whileInForeground { isInterrupted in
+      try section.fill(&timing.warmup, unless: isInterrupted) { samples, elapsed in
+        samples.isWarm || samples.count >= Self.largestWarmup || elapsed >= Self.longestWarmupNs
       }
-      return samples.count >= mostSamples || isSustained && elapsed >= mostNs
     }
-    return Timing(warmup: warmup, samples: samples, thermal: thermal)
+    var toldNs = -Self.second
+    try await whileInForeground { isInterrupted in
+      try section.fill(&timing.samples, unless: isInterrupted) { samples, elapsed in
+        if elapsed - toldNs >= Self.second {
+          toldNs = elapsed
+          note(facts.readThermalState(), at: elapsed, in: &timing.thermal)
+          let share = isSustained ? Double(elapsed) / Double(mostNs) : Double(samples.count) / Double(mostSamples)
+          tell(min(share, 1), samples.inferenceNs.last ?? 0)
+        }
+        return samples.count >= mostSamples || isSustained && elapsed >= mostNs
+      }
+    }
+    return timing
   }
 
-  private nonisolated func note(_ state: ThermalState?, at elapsed: Int, in thermal: inout [ThermalSample]) {
+  /// Repeats `fill` until it was not interrupted, and waits for the app to come back in between.
+  private func whileInForeground(_ fill: (_ isInterrupted: () -> Bool) throws -> Bool) async throws {
+    while true {
+      try await facts.waitForForeground()
+      let before = facts.readForeground()
+      if try fill({ facts.readForeground() != before }) { return }
+    }
+  }
+
+  private func note(_ state: ThermalState?, at elapsed: Int, in thermal: inout [ThermalSample]) {
     guard let state, state != thermal.last?.state else { return }
     thermal.append(ThermalSample(atNs: elapsed, state: state))
   }
 
-  private func describe(
-    _ bundle: ModelBundle, _ mode: LatencyRun.Mode, _ opened: Opened, peakBytes: Int?
-  ) async -> LatencyRun {
-    var conditions = opened.conditions
-    conditions.thermalAfter = facts.readThermalState()
-    let left = leftForeground(since: opened.foreground)
-    conditions.foreground = left.map { !$0 }
-    let placement = await opened.classifier.readPlacement()
-    return LatencyRun(
-      runID: UUID().uuidString.lowercased(), sessionID: UUID().uuidString.lowercased(), processID: process.id,
-      runIndex: 0, startedAt: opened.startedAt, mode: mode, app: facts.app, device: facts.device,
-      bundle: BundleReference(bundle.manifest), runtime: opened.classifier.runtime, placement: placement,
-      conditions: conditions, cacheState: opened.classifier.cacheState, compileNs: opened.classifier.compileNs,
-      loadNs: opened.loadNs, firstInferenceNs: opened.firstInferenceNs, peakMemoryBytes: peakBytes,
-      golden: opened.golden, notes: left == true ? "the app left the foreground during this run" : nil)
-  }
-
-  private func leftForeground(since before: ForegroundMonitor.State?) -> Bool? {
-    guard let before, let now = facts.readForeground() else { return nil }
-    return !before.isForeground || !now.isForeground || before.departures != now.departures
-  }
-}
-
-extension BundleReference {
-  /// What a manifest says of itself.
-  init(_ manifest: Manifest) {
-    self.init(
-      bundleID: manifest.bundleID, variantID: manifest.variantID, spec: manifest.model.spec, arch: manifest.model.arch,
-      alpha: manifest.model.alpha, resolution: manifest.model.resolution, recipe: manifest.target.recipe,
-      weightsSource: manifest.model.weightsSource)
+  private func describeOddities(of timing: Timing, after first: String?) -> String? {
+    var notes = first.map { [$0] } ?? []
+    if !timing.warmup.isWarm { notes.append("not warm yet after \(timing.warmup.count) inferences") }
+    if config.mode == .sustained, timing.samples.count == BenchConfig.largestSamples {
+      notes.append("ended after \(BenchConfig.largestSamples) samples, the most that a line holds")
+    }
+    return notes.isEmpty ? nil : notes.joined(separator: "; ")
   }
 }

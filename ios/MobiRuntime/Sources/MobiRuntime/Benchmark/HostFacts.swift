@@ -7,7 +7,7 @@ public struct HostFacts: DeviceFacts {
   /// The program that measures.
   public let app: AppInfo
   /// Where it runs.
-  public let device: DeviceInfo
+  public let device: Device
   private let foreground: ForegroundMonitor?
 
   /// Reads what does not change while the process runs.
@@ -56,11 +56,16 @@ public struct HostFacts: DeviceFacts {
     foreground?.current
   }
 
-  private static func readDevice() -> DeviceInfo {
+  /// Waits for the app's monitor.
+  public func waitForForeground() async throws {
+    try await foreground?.waitForForeground()
+  }
+
+  private static func readDevice() -> Device {
     let process = ProcessInfo.processInfo
     let version = process.operatingSystemVersion
     let dotted = "\(version.majorVersion).\(version.minorVersion)"
-    return DeviceInfo(
+    return Device(
       platform: platform, manufacturer: manufacturer, model: readModel(), soc: nil,
       osVersion: version.patchVersion > 0 ? "\(dotted).\(version.patchVersion)" : dotted, apiLevel: nil,
       cpuCores: process.processorCount, memoryBytes: Int(exactly: process.physicalMemory), isEmulator: isSimulator)

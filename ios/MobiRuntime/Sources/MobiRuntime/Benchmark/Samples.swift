@@ -10,6 +10,9 @@ struct Samples {
   /// Since the first sample's start.
   private(set) var sampleAtNs: [Int] = []
 
+  /// The clock when the first sample began; a pause does not set it back.
+  var firstNs: Int?
+
   var count: Int { inferenceNs.count }
 
   /// Memory for `capacity` samples is taken before the first one, so that no sample pays for it.

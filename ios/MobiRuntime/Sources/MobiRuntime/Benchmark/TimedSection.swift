@@ -19,15 +19,17 @@ struct TimedSection {
     best.reserveCapacity(Self.classesKept + 1)
   }
 
-  /// At least one sample, then until `isOver(samples, elapsedNs)`.
+  /// Adds samples until `isOver(samples, elapsedNs)`, at least one.
   ///
-  /// Throws `CancellationError`, asked after every sample.
-  mutating func takeSamples(
-    capacity: Int, until isOver: (borrowing Samples, _ elapsedNs: Int) -> Bool
-  ) throws -> Samples {
-    var samples = Samples(capacity: capacity)
+  /// Returns false where `isInterrupted` after a sample, which is dropped: call it again to go on. Throws
+  /// `CancellationError`, asked after every sample.
+  mutating func fill(
+    _ samples: inout Samples, unless isInterrupted: () -> Bool,
+    until isOver: (borrowing Samples, _ elapsedNs: Int) -> Bool
+  ) throws -> Bool {
     var begun = clock.now()
-    let first = begun
+    let first = samples.firstNs ?? begun
+    samples.firstNs = first
     while true {
       try preprocessor.preprocess(image, into: &pixels)
       try classifier.prepare(pixels)
@@ -36,9 +38,10 @@ struct TimedSection {
       let ran = clock.now()
       selectTop(Self.classesKept, of: logits, into: &best)
       let done = clock.now()
-      samples.append(preprocess: ready - begun, inference: ran - ready, postprocess: done - ran, at: begun - first)
       try Task.checkCancellation()
-      if isOver(samples, done - first) { return samples }
+      if isInterrupted() { return false }
+      samples.append(preprocess: ready - begun, inference: ran - ready, postprocess: done - ran, at: begun - first)
+      if isOver(samples, done - first) { return true }
       begun = clock.now()
     }
   }

@@ -10,10 +10,10 @@ struct BundleDownload {
   /// Where the files come; it is not the bundle's place yet.
   let folder: URL
 
-  /// Returns the checked manifest when every byte is there and right.
+  /// Returns when every byte is there and right.
   ///
   /// Throws `LabRefusal`, `MobiError`.
-  func run(onProgress: @Sendable (_ share: Double) -> Void) async throws -> Manifest {
+  func run(onProgress: @Sendable (_ share: Double) -> Void) async throws {
     let manifest = try await fetchManifest()
     let total = max(1, manifest.files.values.reduce(0) { $0 + $1.sizeBytes })
     var done = 0
@@ -21,7 +21,6 @@ struct BundleDownload {
       try await fetch(path, entry) { onProgress(Double(done + $0) / Double(total)) }
       done += entry.sizeBytes
     }
-    return manifest
   }
 
   private func fetchManifest() async throws -> Manifest {
@@ -50,7 +49,9 @@ struct BundleDownload {
     var restarts = 0
     while true {
       do {
-        try await repeating { try await transfer(path, entry, to: url, tell: tell) }
+        try await repeating(unlessFurther: { (try? sizeOnDisk(url)) ?? 0 }) {
+          try await transfer(path, entry, to: url, tell: tell)
+        }
         guard try SHA256.hexDigest(ofFileAt: url) == entry.sha256 else { throw Restart(reason: "its hash differs") }
         return
       } catch let restart as Restart {
@@ -121,13 +122,17 @@ struct BundleDownload {
     return (try FileManager.default.attributesOfItem(atPath: url.path)[.size] as? NSNumber)?.intValue ?? 0
   }
 
-  private func repeating(_ body: () async throws -> Void) async throws {
+  /// Repeats `body`; a failure after which more bytes are here than after the one before counts as the first.
+  private func repeating(unlessFurther readSize: () -> Int = { 0 }, _ body: () async throws -> Void) async throws {
     var failures = 0
+    var size = readSize()
     while true {
       do {
         return try await body()
       } catch LabRefusal.retry(let seconds, let error) {
-        failures += 1
+        let reached = readSize()
+        failures = reached > size ? 1 : failures + 1
+        size = reached
         guard failures < retry.attempts else { throw error }
         try await retry.wait(before: failures, atLeastSeconds: seconds)
       }

@@ -30,7 +30,7 @@ public actor BundleStore {
     var damaged: [Damaged] = []
     for name in try folderNames() where !name.hasPrefix(".") {
       do {
-        bundles.append(try ModelBundle.open(folder.appendingPathComponent(name)))
+        bundles.append(try ModelBundle.open(folder.appendingPathComponent(name, isDirectory: true)))
       } catch let error as MobiError {
         damaged.append(Damaged(name: name, error: error))
       }
@@ -40,19 +40,22 @@ public actor BundleStore {
 
   /// Copies a bundle's folder or zip file, from Files or the app itself, and checks every byte.
   ///
-  /// Throws `MobiError.bundle`; nothing is left here then.
+  /// Throws `MobiError.bundle`, `MobiError.device`; nothing is left here then.
   public func add(from source: URL) throws -> ModelBundle {
-    let partial = folder.appendingPathComponent(Self.partialPrefix + UUID().uuidString)
-    defer { try? FileManager.default.removeItem(at: partial) }
-    if source.pathExtension.lowercased() == "zip" {
+    let partial = folder.appendingPathComponent(Self.partialPrefix + "copy")  // what a kill left is written over
+    do {
       try makeFolder()
-      try ZippedBundle(at: source).unpack(to: partial)
-    } else {
-      let bundle = try ModelBundle.open(source)
-      try makeRoom(for: bundle.manifest)
-      try copy(bundle, to: partial)
+      try? FileManager.default.removeItem(at: partial)
+      defer { try? FileManager.default.removeItem(at: partial) }
+      if source.pathExtension.lowercased() == "zip" {
+        try ZippedBundle(at: source).unpack(to: partial)
+      } else {
+        try copy(try ModelBundle.open(source), to: partial)
+      }
+      return try place(partial)
+    } catch {
+      throw Self.describe(error)
     }
-    return try place(partial)
   }
 
   /// Fetches a bundle from the lab server; a transfer that broke off, even by a kill, is gone on with next time.
@@ -62,26 +65,24 @@ public actor BundleStore {
     _ bundleID: String, from client: LabClient, retry: RetryPolicy = .standard,
     onProgress: @Sendable (_ share: Double) -> Void = { _ in }
   ) async throws -> ModelBundle {
-    guard bundleID.utf8.count == 64, bundleID.utf8.allSatisfy({ (48...57).contains($0) || (97...102).contains($0) })
+    guard bundleID.utf8.count == 64, bundleID.utf8.allSatisfy(\.isHexDigit), bundleID.lowercased() == bundleID
     else { throw MobiError.config("a bundle_id is 64 hexadecimal digits", got: bundleID.shown) }
     if let known = try list().bundles.first(where: { $0.manifest.bundleID == bundleID }) { return known }
     let partial = folder.appendingPathComponent(Self.partialPrefix + bundleID)
-    try makeFolder()
     do {
-      let download = BundleDownload(client: client, retry: retry, bundleID: bundleID, folder: partial)
-      try makeRoom(for: try await download.run(onProgress: onProgress))
+      try makeFolder()
+      try await BundleDownload(client: client, retry: retry, bundleID: bundleID, folder: partial)
+        .run(onProgress: onProgress)
       return try place(partial)
-    } catch let refusal as LabRefusal {
-      throw refusal.error
-    } catch let error as CocoaError {
-      throw MobiError.device(
-        "the bundle cannot be stored: \(error.localizedDescription)", hint: "Free some space and try again")
+    } catch {
+      throw Self.describe(error)
     }
   }
 
   /// Removes a bundle; one that is in use says so at its next read.
   public func remove(_ bundle: ModelBundle) throws {
-    guard bundle.directory.deletingLastPathComponent().standardizedFileURL == folder.standardizedFileURL else {
+    guard bundle.directory.deletingLastPathComponent().standardizedFileURL.path == folder.standardizedFileURL.path
+    else {
       throw MobiError.config("this bundle is not of this store", got: bundle.directory.path.shown)
     }
     try FileManager.default.removeItem(at: bundle.directory)
@@ -93,32 +94,31 @@ public actor BundleStore {
     try Data().write(to: usedMark(of: bundle.directory.lastPathComponent))
   }
 
+  /// Moves a folder to its place if every byte of it is right; a folder that is wrong is removed.
   private func place(_ partial: URL) throws -> ModelBundle {
-    let bundle = try ModelBundle.open(partial)
     do {
+      let bundle = try ModelBundle.open(partial)
       try bundle.verifyFiles()
+      let final = folder.appendingPathComponent(bundle.manifest.name, isDirectory: true)
+      if let twin = try? ModelBundle.open(final), twin.manifest.bundleID == bundle.manifest.bundleID,
+        (try? twin.verifyFiles()) != nil
+      {
+        try FileManager.default.removeItem(at: partial)
+        return twin
+      }
+      try makeRoom(for: bundle.manifest)
+      try? FileManager.default.removeItem(at: final)
+      try FileManager.default.moveItem(at: partial, to: final)
+      let placed = try ModelBundle.open(final)
+      try touch(placed)
+      return placed
     } catch {
       try? FileManager.default.removeItem(at: partial)
       throw error
     }
-    let final = folder.appendingPathComponent(bundle.manifest.name)
-    if FileManager.default.fileExists(atPath: final.path) {
-      if let twin = try? ModelBundle.open(final), twin.manifest.bundleID == bundle.manifest.bundleID,
-        (try? twin.verifyFiles()) != nil
-      {
-        try? FileManager.default.removeItem(at: partial)
-        return twin
-      }
-      try FileManager.default.removeItem(at: final)
-    }
-    try FileManager.default.moveItem(at: partial, to: final)
-    let placed = try ModelBundle.open(final)
-    try touch(placed)
-    return placed
   }
 
   private func copy(_ bundle: ModelBundle, to partial: URL) throws {
-    try makeFolder()
     for name in [Manifest.fileName] + bundle.manifest.files.keys {
       let target = partial.appendingPathComponent(name)
       try FileManager.default.createDirectory(
@@ -140,6 +140,16 @@ public actor BundleStore {
       try remove(oldest)
       total -= Self.size(of: oldest.manifest)
       bundles.removeFirst()
+    }
+  }
+
+  private static func describe(_ error: any Error) -> any Error {
+    switch error {
+    case let refusal as LabRefusal: refusal.error
+    case is MobiError, is CancellationError: error
+    default:
+      MobiError.device(
+        "the bundle cannot be stored: \(error.localizedDescription)", hint: "Free some space and try again")
     }
   }
 

@@ -35,40 +35,53 @@ public struct LabClient: Sendable {
   static let largestAnswerBytes = 1024 * 1024
   private static let longestDetail = 500
 
-  let transport: any HTTPTransport
+  private let transport: any HTTPTransport
   private let token: String?
+  private let onTokenRefused: @Sendable () async -> Void
 
-  /// `token` is this phone's own, from `join`; nil before that.
-  public init(transport: any HTTPTransport, token: String?) {
+  /// - Parameters:
+  ///   - token: this phone's own, from `join`; nil before that.
+  ///   - onTokenRefused: forgets the token, which the server takes no more; the error that is thrown then asks the
+  ///     person to join again.
+  public init(
+    transport: any HTTPTransport, token: String?, onTokenRefused: @escaping @Sendable () async -> Void = {}
+  ) {
     self.transport = transport
     self.token = token
+    self.onTokenRefused = onTokenRefused
   }
 
   /// Exchanges the one-time code of a QR for a token of this phone's own.
   ///
   /// Throws `MobiError.server` where the code was used already or is wrong.
   public func join(code: String, deviceName: String) async throws -> String {
+    try await unwrapped { try await fetchToken(code: code, deviceName: deviceName) }
+  }
+
+  /// Throws `LabRefusal`.
+  func fetchToken(code: String, deviceName: String) async throws -> String {
     let body = JSONValue.object(["code": .string(code), "name": .string(deviceName)]).canonical
     let request = HTTPRequest(
       method: "POST", path: "/v1/tokens", headers: ["Content-Type": "application/json"], body: Data(body))
-    return try await unwrapped {
-      let answer = try await exchange(request, withToken: false)
-      return try read(answer) { try $0["token"].text(1...4096) }
-    }
+    let answer = try await exchange(request, withToken: false)
+    return try read(answer) { try $0["token"].text(1...4096) }
   }
 
   /// The bundles that the server has for this system.
   ///
   /// Throws `MobiError.server`.
   public func listBundles() async throws -> [BundleSummary] {
-    try await unwrapped {
-      let answer = try await exchange(HTTPRequest(path: "/v1/bundles?platform=ios"))
-      return try read(answer) { document in
-        try document["bundles"].items.map { item in
-          BundleSummary(
-            bundleID: try item["bundle_id"].sha256(), name: try item["name"].text(),
-            sizeBytes: try item["size_bytes"].integer(), recipe: try item["recipe"].text())
-        }
+    try await unwrapped { try await fetchBundles() }
+  }
+
+  /// Throws `LabRefusal`.
+  func fetchBundles() async throws -> [BundleSummary] {
+    let answer = try await exchange(HTTPRequest(path: "/v1/bundles?platform=ios"))
+    return try read(answer) { document in
+      try document["bundles"].items.map { item in
+        BundleSummary(
+          bundleID: try item["bundle_id"].sha256(), name: try item["name"].text(),
+          sizeBytes: try item["size_bytes"].integer(), recipe: try item["recipe"].text())
       }
     }
   }
@@ -195,7 +208,9 @@ public struct LabClient: Sendable {
     guard !(200...299).contains(answer.status) else { return }
     let problem = await describeProblem(answer)
     switch answer.status {
-    case 401: throw LabRefusal.signIn(.server(problem, hint: "Join the server again: scan its QR code"))
+    case 401:
+      await onTokenRefused()
+      throw LabRefusal.signIn(.server(problem, hint: "Join the server again: scan its QR code"))
     case 413: throw LabRefusal.split(.server(problem))
     case 408, 425, 429, 500...599:
       let seconds = answer.headers["retry-after"].flatMap { Int($0) }.map { min(max($0, 0), 3600) }

@@ -32,26 +32,7 @@ public actor LatencyLog {
   /// whole. Throws `MobiError.data` where the run breaks the contract and `MobiError.device` where the phone has no
   /// space; either way the log is as it was.
   public func append(_ run: LatencyRun) throws {
-    let line = try run.jsonLine()
-    do {
-      if !FileManager.default.fileExists(atPath: url.path) {
-        try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-        try Data().write(to: url, options: .withoutOverwriting)
-      }
-      let file = try FileHandle(forUpdating: url)
-      defer { try? file.close() }
-      let end = try file.seekToEnd()
-      do {
-        try file.write(contentsOf: Data(try Self.lineEnd(of: file, at: end) + line + [UInt8(ascii: "\n")]))
-        try file.synchronize()
-      } catch {
-        try? file.truncate(atOffset: end)
-        throw error
-      }
-    } catch let error as CocoaError {
-      throw MobiError.device(
-        "the latency log cannot be written: \(error.localizedDescription)", hint: "Free some space and run it again")
-    }
+    try LineFile(url: url).append(try run.jsonLine(), synchronizing: true)
   }
 
   /// Every whole run and every line that is none; empty where there is no log yet.
@@ -70,13 +51,5 @@ public actor LatencyLog {
       }
     }
     return contents
-  }
-
-  private static func lineEnd(of file: FileHandle, at end: UInt64) throws -> [UInt8] {
-    guard end > 0 else { return [] }
-    try file.seek(toOffset: end - 1)
-    let last = try file.read(upToCount: 1)
-    try file.seekToEnd()
-    return last == Data([UInt8(ascii: "\n")]) ? [] : [UInt8(ascii: "\n")]
   }
 }

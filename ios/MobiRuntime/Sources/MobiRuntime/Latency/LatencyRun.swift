@@ -42,9 +42,9 @@ public struct LatencyRun: Equatable, Sendable {
   /// The program that measured.
   public var app: AppInfo
   /// Where it ran.
-  public var device: DeviceInfo
+  public var device: Device
   /// What ran.
-  public var bundle: BundleReference
+  public var bundle: BundleRef
   /// What ran it.
   public var runtime: RuntimeInfo
   /// On which units it ran, and who says so.
@@ -60,7 +60,7 @@ public struct LatencyRun: Equatable, Sendable {
   /// Time of the first inference after loading.
   public var firstInferenceNs: Int?
   /// Size of the photograph that preprocessing started from.
-  public var sourceImage: ImageSize?
+  public var sourceImage: SourceImage?
   /// Inferences until times stopped falling.
   public var warmupNs: [Int] = []
   /// A phase that was not run is an empty list.
@@ -80,7 +80,7 @@ public struct LatencyRun: Equatable, Sendable {
   /// The check of the golden image before timing.
   public var golden: GoldenCheck?
   /// Time by operator, where a profiler tells.
-  public var perOperator: [OperatorTime] = []
+  public var perOp: [OpTime] = []
   /// Words for whoever reads the analysis; none in production.
   public var notes: String?
 }
@@ -103,7 +103,7 @@ public struct AppInfo: Equatable, Sendable {
 }
 
 /// Where a run was taken.
-public struct DeviceInfo: Equatable, Sendable {
+public struct Device: Equatable, Sendable {
   /// "ios", or the system of a computer: "macos", "linux".
   public var platform: String
   /// "Apple".
@@ -141,7 +141,7 @@ public struct DeviceInfo: Equatable, Sendable {
 }
 
 /// What ran, as the bundle's manifest names it.
-public struct BundleReference: Equatable, Sendable {
+public struct BundleRef: Equatable, Sendable {
   /// SHA-256 that tells this bundle from every other.
   public var bundleID: String
   /// SHA-256 of what latency depends on.
@@ -246,7 +246,7 @@ public struct Conditions: Equatable, Sendable {
 }
 
 /// Size of an image in pixels.
-public struct ImageSize: Equatable, Sendable {
+public struct SourceImage: Equatable, Sendable {
   /// Columns.
   public var width: Int
   /// Rows.
@@ -278,7 +278,7 @@ public struct GoldenCheck: Equatable, Sendable {
 }
 
 /// One operator's time.
-public struct OperatorTime: Equatable, Sendable {
+public struct OpTime: Equatable, Sendable {
   /// As the profiler names it.
   public var name: String
   /// Its kind, such as "convolution".

@@ -28,7 +28,7 @@ extension LatencyRun {
       "energy": .object(["charge_uah": JSONValue(chargeMicroampereHours)]),
       "golden": golden?.json ?? .null,
       "per_op": .array(
-        perOperator.map { .object(["name": .string($0.name), "kind": JSONValue($0.kind), "ns": .integer($0.ns)]) }),
+        perOp.map { .object(["name": .string($0.name), "kind": JSONValue($0.kind), "ns": .integer($0.ns)]) }),
       "notes": JSONValue(notes),
     ])
   }
@@ -40,7 +40,7 @@ extension AppInfo {
   }
 }
 
-extension DeviceInfo {
+extension Device {
   fileprivate var json: JSONValue {
     .object([
       "platform": .string(platform), "manufacturer": JSONValue(manufacturer), "model": .string(model),
@@ -50,7 +50,7 @@ extension DeviceInfo {
   }
 }
 
-extension BundleReference {
+extension BundleRef {
   fileprivate var json: JSONValue {
     .object([
       "bundle_id": .string(bundleID), "variant_id": .string(variantID), "spec": spec.map(JSONValue.object) ?? .null,

@@ -32,8 +32,8 @@ extension LatencyRun {
     startedAt = try line["started_at"].timestamp()
     mode = try line["mode"].choice()
     app = try AppInfo(line["app"])
-    device = try DeviceInfo(line["device"])
-    bundle = try BundleReference(line["bundle"])
+    device = try Device(line["device"])
+    bundle = try BundleRef(line["bundle"])
     runtime = try RuntimeInfo(line["runtime"])
     placement = try Placement(line["placement"])
     conditions = try Conditions(line["conditions"])
@@ -41,7 +41,7 @@ extension LatencyRun {
     compileNs = try line["compile_ns"].nonNull?.integer()
     loadNs = try line["load_ns"].nonNull?.integer()
     firstInferenceNs = try line["first_inference_ns"].nonNull?.integer()
-    sourceImage = try line["source_image"].nonNull.map { try ImageSize($0) }
+    sourceImage = try line["source_image"].nonNull.map { try SourceImage($0) }
     warmupNs = try line["warmup_ns"].durations()
     preprocessNs = try line["preprocess_ns"].durations()
     inferenceNs = try line["inference_ns"].durations()
@@ -52,7 +52,7 @@ extension LatencyRun {
     chargeMicroampereHours = try line["energy"]["charge_uah"].nonNull?.integer(
       -JSONReader.mostCount...JSONReader.mostCount)
     golden = try line["golden"].nonNull.map { try GoldenCheck($0) }
-    perOperator = try line.optional("per_op")?.items.map { try OperatorTime($0) } ?? []
+    perOp = try line.optional("per_op")?.items.map { try OpTime($0) } ?? []
     notes = try line["notes"].nonNull?.text(0...2000)
     try checkTogether(line)
   }
@@ -118,7 +118,7 @@ extension AppInfo {
   }
 }
 
-extension DeviceInfo {
+extension Device {
   fileprivate init(_ reader: JSONReader) throws {
     platform = try reader["platform"].text()
     manufacturer = try reader["manufacturer"].nonNull?.text()
@@ -132,7 +132,7 @@ extension DeviceInfo {
   }
 }
 
-extension BundleReference {
+extension BundleRef {
   fileprivate init(_ reader: JSONReader) throws {
     bundleID = try reader["bundle_id"].sha256()
     variantID = try reader["variant_id"].sha256()
@@ -199,7 +199,7 @@ extension Conditions {
   }
 }
 
-extension ImageSize {
+extension SourceImage {
   fileprivate init(_ reader: JSONReader) throws {
     width = try reader["width"].integer(1...JSONReader.mostPositive)
     height = try reader["height"].integer(1...JSONReader.mostPositive)
@@ -221,7 +221,7 @@ extension GoldenCheck {
   }
 }
 
-extension OperatorTime {
+extension OpTime {
   fileprivate init(_ reader: JSONReader) throws {
     name = try reader["name"].text()
     kind = try reader["kind"].nonNull?.text()

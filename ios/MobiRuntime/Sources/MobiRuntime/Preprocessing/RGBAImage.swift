@@ -32,8 +32,8 @@ public struct RGBAImage: Equatable, Sendable {
   }
 
   /// The size of the upright image.
-  public var uprightSize: ImageSize {
-    orientation >= 5 ? ImageSize(width: height, height: width) : ImageSize(width: width, height: height)
+  public var uprightSize: SourceImage {
+    orientation >= 5 ? SourceImage(width: height, height: width) : SourceImage(width: width, height: height)
   }
 
   static func checkSize(width: Int, height: Int) throws {

@@ -66,3 +66,13 @@ func errorName(_ error: MobiError) -> String {
   case .server: "ServerError"
   }
 }
+
+/// The `MobiError` that `body` throws; nil where it throws none.
+func thrownError<Value: Sendable>(_ body: () async throws -> Value) async -> MobiError? {
+  do {
+    _ = try await body()
+    return nil
+  } catch {
+    return error as? MobiError
+  }
+}
