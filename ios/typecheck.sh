@@ -9,7 +9,7 @@ readonly PRODUCTS=MobiRuntime/.build-stubs
 readonly FLAGS=(-swift-version 6 -warnings-as-errors -parse-as-library -I "$PRODUCTS")
 
 # In this order: a module imports only those before it.
-readonly STUBS=(CoreVideo CoreGraphics ImageIO CoreML ExecuTorch)
+readonly STUBS=(CoreVideo CoreGraphics ImageIO CoreML ExecuTorch Security)
 
 emit_module() {
   local name=$1
@@ -21,4 +21,4 @@ rm -rf "$PRODUCTS"
 mkdir -p "$PRODUCTS"
 for stub in "${STUBS[@]}"; do emit_module "$stub" Stubs/"$stub"/*.swift; done
 mapfile -t runtime < <(find MobiRuntime/Sources/MobiRuntime -name '*.swift' | sort)
-emit_module MobiRuntime -enable-testing "${runtime[@]}"
+emit_module MobiRuntime -package-name mobiruntime -enable-testing "${runtime[@]}"

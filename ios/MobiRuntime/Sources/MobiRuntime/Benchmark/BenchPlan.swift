@@ -6,7 +6,6 @@ public struct BenchPlan: Equatable, Sendable {
   public static let schema = "mobisdk.plan/1"
   private static let largestBytes = 64 * 1024
   private static let longestBundleName = 200
-  private static let computeUnitNames = ["all", "cpuAndNeuralEngine", "cpuAndGPU", "cpuOnly"]
   private static let keys: Set = [
     "schema", "bundles", "mode", "runs", "samples", "seconds", "threads", "compute_units",
   ]
@@ -27,8 +26,8 @@ public struct BenchPlan: Equatable, Sendable {
   public let mode: Mode
   /// How much is measured; not used where `mode` is cold.
   public let config: BenchConfig
-  /// By the names of Core ML's `MLComputeUnits`; nil: the bundle's.
-  public let computeUnits: String?
+  /// Nil: the bundle's.
+  public let computeUnits: ComputeUnits?
 
   /// Reads a plan's file.
   ///
@@ -64,8 +63,7 @@ public struct BenchPlan: Equatable, Sendable {
       threads: try plan.optional("threads")?.nonNull?.integer(),
       mode: mode == .sustained ? .sustained : .burst, runs: try plan.optional("runs")?.integer() ?? 10,
       samples: try plan.optional("samples")?.integer() ?? 50, seconds: try plan.optional("seconds")?.number() ?? 60)
-    computeUnits = try plan.optional("compute_units")?.nonNull?.text(
-      where: Self.computeUnitNames.contains, "one of \(Self.computeUnitNames.joined(separator: ", "))")
+    computeUnits = try plan.optional("compute_units")?.nonNull?.choice()
   }
 
   private static func isFolderName(_ name: String) -> Bool {
