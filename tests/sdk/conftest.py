@@ -1,8 +1,12 @@
 """A real lab server in a thread, for the tests of its rooms; those of other rooms pay nothing for it."""
 
 import dataclasses
+import itertools
+import os
 import shutil
 import ssl
+import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,6 +52,40 @@ class RunningLab:
         self.thread.join(30)
         assert not self.thread.is_alive()
         close_lab(self.lab)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Callable[[], str]]:
+    """Gives the URL of a new, empty database of a PostgreSQL that this test run starts and stops."""
+    programs = [*Path("/usr/lib/postgresql").glob("*/bin/initdb"), *filter(None, [shutil.which("initdb")])]
+    if not programs:
+        pytest.skip("needs PostgreSQL: tests/install_programs.sh")
+    binaries = Path(programs[0]).parent
+    folder = Path(tempfile.mkdtemp(prefix="mobisdk-pg-", dir="/tmp"))
+    as_user: list[str] = []
+    if os.getuid() == 0:  # PostgreSQL refuses to run as root
+        shutil.chown(folder, "postgres", "postgres")
+        as_user = ["runuser", "-u", "postgres", "--"]
+    data = folder / "data"
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder}
+    try:
+        subprocess.run([*as_user, binaries / "initdb", "-D", data, "-U", "lab", "-A", "trust", "-E", "UTF8"], **quiet)
+        options = f"-k {folder} -c listen_addresses='' -c max_connections=60"
+        control = [*as_user, binaries / "pg_ctl", "-D", data, "-w", "-l", folder / "log"]
+        subprocess.run([*control, "-o", options, "start"], **quiet)
+        try:
+            numbers = itertools.count()
+
+            def create() -> str:
+                name = f"lab{next(numbers)}"
+                subprocess.run([*as_user, binaries / "createdb", "-h", folder, "-U", "lab", name], **quiet)
+                return f"postgresql://lab@/{name}?host={folder}"
+
+            yield create
+        finally:
+            subprocess.run([*control, "-m", "immediate", "stop"], **quiet)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 StartLab = Callable[..., RunningLab]

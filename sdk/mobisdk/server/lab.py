@@ -9,6 +9,8 @@ from starlette.requests import HTTPConnection
 from mobisdk.server.bundles import BundleCatalog
 from mobisdk.server.limits import Limits, Rates
 from mobisdk.server.link import Address
+from mobisdk.server.metrics import Metrics
+from mobisdk.server.overview import Overview
 from mobisdk.server.store.engine import Store
 from mobisdk.server.store.writer import RunWriter
 
@@ -19,7 +21,9 @@ class Lab:
 
     store: Store
     writer: RunWriter
+    overview: Overview
     catalog: BundleCatalog
+    metrics: Metrics
     limits: Limits
     rates: Rates
     address: Address
@@ -37,7 +41,17 @@ def open_lab(
 ) -> Lab:
     """Start what a server process needs; `close_lab` ends it."""
     limits = limits or Limits()
-    return Lab(store, RunWriter(store), BundleCatalog(bundles), limits, Rates(limits), address, on_joined)
+    return Lab(
+        store,
+        RunWriter(store),
+        Overview(store),
+        BundleCatalog(bundles),
+        Metrics(),
+        limits,
+        Rates(limits),
+        address,
+        on_joined,
+    )
 
 
 def close_lab(lab: Lab) -> None:

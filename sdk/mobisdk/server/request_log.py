@@ -12,6 +12,7 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mobisdk.server.limits import Rates
+from mobisdk.server.metrics import Metrics
 from mobisdk.server.problems import ProblemError, ProblemResponse
 
 _LONGEST_PATH: Final = 500
@@ -29,12 +30,13 @@ def open_log(path: Path) -> logging.Logger:
 
 
 class RequestLog:
-    """Logs every request, also those that fail, and refuses addresses that ask too often."""
+    """Logs and counts every request, also those that fail, and refuses addresses that ask too often."""
 
-    def __init__(self, app: ASGIApp, logger: logging.Logger, rates: Rates) -> None:
+    def __init__(self, app: ASGIApp, logger: logging.Logger, rates: Rates, metrics: Metrics) -> None:
         self._app = app
         self._logger = logger
         self._rates = rates
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and log it when its answer has ended."""
@@ -72,5 +74,6 @@ class RequestLog:
         finally:
             entry["milliseconds"] = round((time.perf_counter() - started) * 1000, 1)
             entry["token"] = scope["state"].get("token_id")
+            self._metrics.count_request(entry["method"], entry["status"] or 500)
             self._logger.info(json.dumps(entry))
         return None

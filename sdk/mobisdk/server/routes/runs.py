@@ -1,6 +1,7 @@
 """`/v1/runs`: latency runs in and out, one a line."""
 
 import asyncio
+import time
 from typing import Annotated
 
 import anyio
@@ -49,6 +50,7 @@ class Uploaded(pydantic.BaseModel):
 )
 async def upload_runs(request: Request, token: Annotated[Token, Depends(allow("write"))]) -> Uploaded:
     """Take runs, one a line, also with gzip. The same run again is a duplicate."""
+    started = time.perf_counter()
     lab = lab_of(request)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != NDJSON:
         raise ProblemError(415, f"Send runs as {NDJSON}.")
@@ -57,8 +59,10 @@ async def upload_runs(request: Request, token: Annotated[Token, Depends(allow("w
         raise ProblemError(415, "Send runs as they are, or with Content-Encoding: gzip.")
     body = await request.body()
     incoming, rejected = await run_sync(_read_lines, body, encoding == "gzip", lab.limits, limiter=_parsing)
-    written = await asyncio.wrap_future(lab.writer.submit(token.token_id, incoming))
+    written = await asyncio.wrap_future(lab.writer.submit(token.token_id, incoming, rejected))
     rejected |= written.rejected
+    seconds = time.perf_counter() - started
+    lab.metrics.count_upload(written.accepted, written.duplicates, len(rejected), seconds)
     return Uploaded(
         accepted=written.accepted,
         duplicates=written.duplicates,

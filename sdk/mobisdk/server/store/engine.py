@@ -101,8 +101,12 @@ def open_store(location: str, *, create: bool = True) -> Store:
         raise ConfigError("no driver for this store", got=shown_url(location), hint=hint) from exc
     if engine.dialect.name == "sqlite":
         _set_up_sqlite(engine)
-    with _errors_named():
-        migrate(engine)
+    try:
+        with _errors_named():
+            migrate(engine)
+    except BaseException:
+        engine.dispose()
+        raise
     return Store(engine)
 
 

@@ -4,13 +4,15 @@ import dataclasses
 import functools
 import hashlib
 import json
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from mobisdk.latency.analysis import reason_to_keep_apart
 from mobisdk.latency.log import parse_run
 from mobisdk.latency.record import Device, LatencyRun, RuntimeInfo
+
+_FEWEST_IN_TENTH: Final = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,9 +50,13 @@ class IncomingRun:
             "token_id": token_id,
             "kept_apart": reason_to_keep_apart(self.run),
             "samples": self.run.inference_ns.size,
-            "inference_ns": self.run.inference_ns.astype("<i8").tobytes(),
-            "line": self.line,
+            **describe_samples(self.run),
         }
+
+    @property
+    def inference_ns(self) -> bytes:
+        """The samples as `contents` keeps them."""
+        return self.run.inference_ns.astype("<i8").tobytes()
 
 
 def read_line(number: int, line: bytes) -> IncomingRun:
@@ -61,6 +67,26 @@ def read_line(number: int, line: bytes) -> IncomingRun:
     """
     run = parse_run(line)
     return IncomingRun(number, line.decode(), run, _group_of(run))
+
+
+def describe_samples(run: LatencyRun) -> dict[str, Any]:
+    """Return what overviews need of a run's samples, so that they need not read them."""
+    is_cold = run.mode == "cold"
+    return {
+        "median_ns": None if is_cold else round(float(np.median(run.inference_ns))),
+        "load_ns": (run.compile_ns or 0) + (run.load_ns or 0) if is_cold else None,
+        "first_inference_ns": run.first_inference_ns if is_cold else None,
+        "slowdown": _slowdown(run),
+        "thermal_after": run.conditions.thermal_after,
+    }
+
+
+def _slowdown(run: LatencyRun) -> float | None:
+    tenth = run.inference_ns.size // 10
+    if tenth < _FEWEST_IN_TENTH:
+        return None
+    first = float(np.median(run.inference_ns[:tenth]))
+    return float(np.median(run.inference_ns[-tenth:])) / first if first else None
 
 
 def samples_of(inference_ns: bytes) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":

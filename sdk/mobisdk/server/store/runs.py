@@ -7,7 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from mobisdk.server.store.engine import Store
-from mobisdk.server.store.schema import runs
+from mobisdk.server.store.schema import contents
 
 _PAGE_BYTES: Final = 32 * 2**20
 
@@ -25,9 +25,11 @@ def read_page(store: Store, after: int, limit: int) -> Page:
     """Read up to `limit` runs behind number `after`; fewer where they are large."""
     lines: list[str] = []
     size, last = 0, after
-    statement = sa.select(runs.c.seq, runs.c.line).where(runs.c.seq > after).order_by(runs.c.seq).limit(limit + 1)
-    with store.reading() as connection:
-        for row in connection.execution_options(stream_results=True, max_row_buffer=50).execute(statement):
+    columns = sa.select(contents.c.seq, contents.c.line)
+    statement = columns.where(contents.c.seq > after).order_by(contents.c.seq).limit(limit + 1)
+    streaming = {"stream_results": True, "max_row_buffer": 50}
+    with store.reading() as connection, connection.execute(statement, execution_options=streaming) as found:
+        for row in found:
             if len(lines) == limit or (lines and size + len(row.line) > _PAGE_BYTES):
                 return Page(tuple(lines), last, has_more=True)
             lines.append(row.line)
@@ -43,9 +45,3 @@ def iterate_lines(store: Store) -> Iterator[str]:
         page = read_page(store, after, 1000)
         yield from page.lines
         after, more = page.next_after, page.has_more
-
-
-def count_runs(store: Store) -> int:
-    """How many runs there are."""
-    with store.reading() as connection:
-        return connection.execute(sa.select(sa.func.count()).select_from(runs)).scalar_one()

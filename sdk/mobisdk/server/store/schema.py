@@ -4,7 +4,7 @@ Texts that phones wrote are kept only inside JSON of ASCII or as the line that w
 no NUL in a text column, and a phone may be called anything.
 """
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -32,11 +32,35 @@ runs = Table(
     Column("token_id", String(32), nullable=False),
     Column("kept_apart", Text, comment="why the figures leave this run out; null where they do not"),
     Column("samples", Integer, nullable=False),
-    Column("inference_ns", LargeBinary, nullable=False, comment="little-endian 64-bit integers"),
-    Column("line", Text, nullable=False, comment="as it was sent, unknown keys too"),
+    Column("median_ns", BigInteger, comment="of its inference; null in a cold run"),
+    Column("load_ns", BigInteger, comment="compiling and loading together; null but in a cold run"),
+    Column("first_inference_ns", BigInteger, comment="null but in a cold run"),
+    Column("slowdown", Float, comment="its last tenth's median over its first's; null in a short run"),
+    Column("thermal_after", String(16)),
     Index("runs_by_group", "group_id", "mode", "seq"),
     sqlite_autoincrement=True,
 )
+
+contents = Table(
+    "contents",
+    metadata,
+    Column("seq", _Sequence, ForeignKey("runs.seq"), primary_key=True, autoincrement=False),
+    Column("inference_ns", LargeBinary, nullable=False, comment="little-endian 64-bit integers"),
+    Column("line", Text, nullable=False, comment="as it was sent, unknown keys too"),
+)
+"""What is large of a run, apart, so that counting and listing runs reads little."""
+
+set_aside = Table(
+    "set_aside",
+    metadata,
+    Column("number", _Sequence, primary_key=True, autoincrement=True),
+    Column("received_at", BigInteger, nullable=False),
+    Column("token_id", String(32), nullable=False),
+    Column("line", Integer, nullable=False, comment="in its request, from 1"),
+    Column("reason", Text, nullable=False, comment="as JSON of ASCII"),
+    sqlite_autoincrement=True,
+)
+"""Lines that were no runs; the latest ones are kept, and the highest number counts them all."""
 
 tokens = Table(
     "tokens",

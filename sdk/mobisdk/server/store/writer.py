@@ -5,10 +5,11 @@ all that has arrived since its last commit into the next one. A request is answe
 """
 
 import dataclasses
+import json
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Final
 
@@ -19,10 +20,12 @@ from mobisdk.errors import DataError
 from mobisdk.latency.log import parse_run, to_json_line
 from mobisdk.server.store.engine import Store, StoreUnavailableError
 from mobisdk.server.store.incoming import IncomingRun
-from mobisdk.server.store.schema import groups, runs
+from mobisdk.server.store.schema import contents, groups, runs, set_aside
 
 _MOST_ROWS_A_COMMIT: Final = 4000
 _MOST_WAITING_ROWS: Final = 40_000
+MOST_SET_ASIDE: Final = 10_000
+_LONGEST_REASON: Final = 500
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Written:
 class _Request:
     token_id: str
     incoming: Sequence[IncomingRun]
+    set_aside: Mapping[int, str]
     done: "Future[Written]"
 
 
@@ -54,8 +58,10 @@ class RunWriter:
         self._thread = threading.Thread(target=self._write_until_closed, name="run-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, token_id: str, incoming: Sequence[IncomingRun]) -> "Future[Written]":
-        """Queue one request's runs; the future is done when they are durable.
+    def submit(
+        self, token_id: str, incoming: Sequence[IncomingRun], set_aside: Mapping[int, str] | None = None
+    ) -> "Future[Written]":
+        """Queue one request's runs, and the reasons of its lines that are none; the future is done when all is durable.
 
         Raises:
             StoreUnavailableError: too many runs wait already. The future raises it where the store refuses.
@@ -64,9 +70,14 @@ class RunWriter:
             if self._waiting_rows + len(incoming) > _MOST_WAITING_ROWS:
                 raise StoreUnavailableError("The store is behind.", 5)
             self._waiting_rows += len(incoming)
-        request = _Request(token_id, incoming, Future())
+        request = _Request(token_id, incoming, set_aside or {}, Future())
         self._requests.put(request)
         return request.done
+
+    @property
+    def waiting_runs(self) -> int:
+        """How many runs wait for their commit."""
+        return self._waiting_rows
 
     def close(self) -> None:
         """Write what waits, then stop."""
@@ -93,6 +104,7 @@ class RunWriter:
             with self._store.writing() as connection:
                 self._add_groups(connection, [run for request in requests for run in request.incoming])
                 written = self._add_runs(connection, requests)
+                _add_set_aside(connection, requests, written)
         except Exception as exc:  # whoever waits must hear of it, and the thread goes on
             self._known_groups.clear()
             for request in requests:
@@ -111,7 +123,7 @@ class RunWriter:
             self._known_groups |= new.keys()
 
     def _add_runs(self, connection: Connection, requests: Sequence[_Request]) -> list[Written]:
-        now = time.time_ns() // 1_000_000
+        now = _now()
         first: dict[str, tuple[int, IncomingRun]] = {}
         for index, request in enumerate(requests):
             for run in request.incoming:
@@ -119,9 +131,15 @@ class RunWriter:
         rows = [run.row(requests[index].token_id, now) for index, run in first.values()]
         if not rows:
             return [Written(0, 0, {}) for _ in requests]
-        statement = self._store.insert_new(runs).returning(runs.c.run_id)
-        added = set(connection.execute(statement, rows).scalars())
-        kept = _read_lines(connection, first.keys() - added)
+        statement = self._store.insert_new(runs).returning(runs.c.run_id, runs.c.seq)
+        added = {row.run_id: row.seq for row in connection.execute(statement, rows)}
+        if added:
+            large = [
+                {"seq": seq, "inference_ns": first[run_id][1].inference_ns, "line": first[run_id][1].line}
+                for run_id, seq in added.items()
+            ]
+            connection.execute(contents.insert(), large)
+        kept = _read_lines(connection, first.keys() - added.keys())
         results = []
         for index, request in enumerate(requests):
             accepted = duplicates = 0
@@ -143,9 +161,28 @@ def _read_lines(connection: Connection, run_ids: Any) -> dict[str, str]:
     ordered = sorted(run_ids)
     for start in range(0, len(ordered), 500):
         wanted = ordered[start : start + 500]
-        rows = connection.execute(sa.select(runs.c.run_id, runs.c.line).where(runs.c.run_id.in_(wanted)))
+        rows = connection.execute(
+            sa.select(runs.c.run_id, contents.c.line).join(contents).where(runs.c.run_id.in_(wanted))
+        )
         found |= {row.run_id: row.line for row in rows}
     return found
+
+
+def _add_set_aside(connection: Connection, requests: Sequence[_Request], written: Sequence[Written]) -> None:
+    now = _now()
+    rows = [
+        {"received_at": now, "token_id": request.token_id, "line": line, "reason": json.dumps(reason[:_LONGEST_REASON])}
+        for request, result in zip(requests, written, strict=True)
+        for line, reason in sorted((*request.set_aside.items(), *result.rejected.items()))
+    ]
+    if rows:
+        connection.execute(set_aside.insert(), rows)
+        newest = connection.execute(sa.select(sa.func.max(set_aside.c.number))).scalar_one()
+        connection.execute(set_aside.delete().where(set_aside.c.number <= newest - MOST_SET_ASIDE))
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _is_same(one: str, other: str) -> bool:
