@@ -12,6 +12,7 @@ import mobisdk
 from mobisdk.cli import (
     analyze,
     bench,
+    choose,
     classify,
     compare,
     doctor,
@@ -80,6 +81,7 @@ app.add_typer(serve.serve_app, name="serve")
 app.command()(analyze.analyze)
 app.command()(compare.compare)
 app.command()(predict.predict)
+app.command()(choose.choose)
 
 
 def _print_version(wanted: bool) -> None:

@@ -24,26 +24,14 @@ def select_setting(
     """
     import dataclasses
 
-    if not observations:
-        raise DataError(
-            "no warm run of a known network in these logs", hint="Bench bundles that mobisdk exported: `mobisdk bench`"
-        )
     every = Counter(observation.setting for observation in observations)
-    here = [
-        setting for setting in every if device is None or not setting.device or device.lower() in setting.device.lower()
-    ]
-    devices = sorted({setting.device for setting in here})
-    if len(devices) != 1:
-        raise DataError(
-            "--device fits no device" if not devices else "--device must tell one device",
-            got=device,
-            allowed="; ".join(devices or sorted({setting.device for setting in every})),
-        )
+    chosen = select_device(observations, device)
+    here = [setting for setting in every if setting.device == chosen]
     wanted = [setting for setting in here if recipe is None or setting.recipe in ("", recipe)]
     if recipe is not None and not wanted:
         peers = [setting for setting in every if setting.recipe == recipe]
         if peers:
-            return dataclasses.replace(peers[0], device=devices[0])
+            return dataclasses.replace(peers[0], device=chosen)
     recipes = sorted({setting.recipe for setting in wanted})
     if len(recipes) != 1:
         known = sorted({setting.recipe for setting in here})
@@ -56,3 +44,24 @@ def select_setting(
     if len(fitting) > 1:
         say(f"Of {len(fitting)} settings, the one with the most networks: {setting.label}")
     return setting
+
+
+def select_device(observations: "Sequence[Observation]", device: str | None) -> str:
+    """Find the one device whose name holds `device`; a table that names none fits every one.
+
+    Raises:
+        DataError: nothing was measured, or no device fits, or several do.
+    """
+    if not observations:
+        raise DataError(
+            "no warm run of a known network in these logs", hint="Bench bundles that mobisdk exported: `mobisdk bench`"
+        )
+    every = sorted({observation.setting.device for observation in observations})
+    fitting = [name for name in every if device is None or not name or device.lower() in name.lower()]
+    if len(fitting) != 1:
+        raise DataError(
+            "--device must tell one device" if fitting else "--device fits no device",
+            got=device,
+            allowed="; ".join(fitting or every),
+        )
+    return fitting[0]
