@@ -8,5 +8,5 @@ cp -r runtime/src/main/resources/. $BUILD/runtime/
 compile runtime-test "$BUILD/runtime:$JUNIT_CLASS_PATH" -Xfriend-paths=$BUILD/runtime -- runtime/src/test/kotlin
 
 mapfile -t tests < <(find_classes $BUILD/runtime-test Test)
-java -ea -classpath "$BUILD/runtime-test:$BUILD/runtime:$JUNIT_CLASS_PATH:$KOTLIN_CLASS_PATH" \
+timeout 300 java -ea -classpath "$BUILD/runtime-test:$BUILD/runtime:$JUNIT_CLASS_PATH:$KOTLIN_CLASS_PATH" \
   org.junit.runner.JUnitCore "${tests[@]}"

@@ -2,6 +2,7 @@ package dev.mobisdk.runtime
 
 private const val LARGEST_SIDE = 65_535
 private const val LARGEST_PIXELS = 200_000_000L
+private const val FIRST_TRANSPOSED = 5
 
 /**
  * A photograph as a decoder gives it: sRGB, straight alpha, rows from the top, one `0xAARRGGBB` a pixel, as Android's
@@ -31,4 +32,8 @@ public class ArgbImage(
         if (pixels.size < count) throw DataError("an image lacks pixels", got = "${pixels.size}", allowed = "$count")
         if (orientation !in 1..8) throw DataError("EXIF orientation is unknown", got = "$orientation", allowed = "1 to 8")
     }
+
+    /** Its size once it is turned upright. */
+    public val uprightSize: SourceImage
+        get() = if (orientation >= FIRST_TRANSPOSED) SourceImage(height, width) else SourceImage(width, height)
 }

@@ -8,7 +8,7 @@ private const val LONGEST_SECONDS = 3600.0
  * How much the benchmark measures: every bundle is started cold [coldStarts] times, then measured in [runs] rounds of
  * one run each.
  *
- * @property threads of the runtime; one count a process.
+ * @property threads of the runtime; one count a process; null where the runtime decides.
  * @property mode [Mode.BURST] or [Mode.SUSTAINED].
  * @property runs rounds.
  * @property samples of a run in burst mode.
@@ -17,18 +17,18 @@ private const val LONGEST_SECONDS = 3600.0
  * @throws ConfigError a value is outside what is allowed.
  */
 public data class BenchConfig(
-    val threads: Int,
+    val threads: Int? = null,
     val mode: Mode = Mode.BURST,
     val runs: Int = 10,
     val samples: Int = 50,
     val seconds: Double = 60.0,
-    val coldStarts: Int = 3,
+    val coldStarts: Int = 0,
 ) {
     init {
         if (mode != Mode.BURST && mode != Mode.SUSTAINED) {
             throw ConfigError("mode is unknown", got = "$mode", allowed = "BURST, SUSTAINED")
         }
-        requireWithin("threads", threads, 1, 1024)
+        requireWithin("threads", threads ?: 1, 1, 1024)
         requireWithin("runs", runs, 1, 10_000)
         requireWithin("samples", samples, 1, LARGEST_SAMPLES)
         requireWithin("coldStarts", coldStarts, 0, 1000)

@@ -82,13 +82,18 @@ public class DeviceError(
     cause: Throwable? = null,
 ) : MobiError(what, got, allowed, hint, cause)
 
-/** The lab server cannot be reached, or answered what it should not. */
+/**
+ * The lab server cannot be reached, or answered what it should not.
+ *
+ * @property isTokenVoid the server does not know this phone any more: forget the token and join again.
+ */
 public class ServerError(
     what: String,
     got: String? = null,
     allowed: String? = null,
     hint: String? = null,
     cause: Throwable? = null,
+    public val isTokenVoid: Boolean = false,
 ) : MobiError(what, got, allowed, hint, cause)
 
 private const val LONGEST_VALUE = 200

@@ -180,7 +180,7 @@ public class ModelBundle private constructor(
         @JvmStatic
         public fun open(directory: File): ModelBundle {
             if (!Files.isDirectory(directory.toPath(), LinkOption.NOFOLLOW_LINKS)) {
-                val hint = if (directory.extension == "zip") "A zipped bundle is unpacked with BundleZip" else "See mobisdk export"
+                val hint = if (directory.extension == "zip") "A zipped bundle is added with BundleStore.add" else "See mobisdk export"
                 throw BundleError("a bundle must be a folder", got = directory.path.shown(), hint = hint)
             }
             val file = File(directory, MANIFEST_NAME)

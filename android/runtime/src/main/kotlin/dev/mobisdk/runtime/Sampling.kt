@@ -19,6 +19,18 @@ internal fun interface EndOfSampling {
     ): Boolean
 }
 
+/** What is asked after every sample; not function types, whose arguments would be boxed. */
+internal interface SamplingControl {
+    /** Whether the sample that just ended is spoilt, and sampling has to pause. */
+    fun isInterrupted(): Boolean
+
+    /** Whether it was the last one; [elapsedNs] is since the first sample's start. */
+    fun isOver(
+        samples: SampleBuffer,
+        elapsedNs: Long,
+    ): Boolean
+}
+
 /** Nanoseconds, one entry a sample, in arrays that are there before the first one; `atNs` counts from the first start. */
 internal class SampleBuffer(
     val capacity: Int,
@@ -28,6 +40,7 @@ internal class SampleBuffer(
     val postprocessNs = LongArray(capacity)
     val atNs = LongArray(capacity)
     var count = 0
+    var startNs = 0L
 
     private val window = LongArray(WARM_WINDOW)
 
@@ -56,14 +69,17 @@ internal class Sampler(
     private val logits = FloatArray(bundle.manifest.model.numClasses)
     private val best = TopK(minOf(5, logits.size))
 
-    /** Classifies the image back to back until [end] says so or the buffer is full; at least once. */
+    /**
+     * Classifies the image back to back until [control] says so or the buffer is full; at least once.
+     *
+     * False where it was interrupted: that sample is dropped, and another call goes on.
+     */
     fun fill(
         samples: SampleBuffer,
-        end: EndOfSampling,
-    ) {
-        var begun = clock.nanos()
-        val first = begun
+        control: SamplingControl,
+    ): Boolean {
         while (true) {
+            val begun = clock.nanos()
             preprocessor.process(image, pixels)
             classifier.prepare(pixels)
             val ready = clock.nanos()
@@ -71,14 +87,15 @@ internal class Sampler(
             val ran = clock.nanos()
             best.select(logits)
             val done = clock.nanos()
+            if (control.isInterrupted()) return false
             val index = samples.count
+            if (index == 0) samples.startNs = begun
             samples.preprocessNs[index] = ready - begun
             samples.inferenceNs[index] = ran - ready
             samples.postprocessNs[index] = done - ran
-            samples.atNs[index] = begun - first
+            samples.atNs[index] = begun - samples.startNs
             samples.count = index + 1
-            if (samples.count == samples.capacity || end.isOver(samples, done - first)) return
-            begun = clock.nanos()
+            if (control.isOver(samples, done - samples.startNs) || samples.count == samples.capacity) return true
         }
     }
 }

@@ -1,5 +1,6 @@
 package dev.mobisdk.runtime
 
+import dev.mobisdk.runtime.lab.BundleStore
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObject
 import org.junit.Assert.assertEquals
@@ -19,6 +20,23 @@ class BundleContractTest {
             withFolder { scratch ->
                 val bundle = makeFolder(case, scratch)
                 check(case) { ModelBundle.open(bundle).apply { verifyFiles() } }
+            }
+        }
+    }
+
+    @Test
+    fun `zip files are used or refused as the contract says`() {
+        val cases = ContractFiles.json("bundles/zips.json").items
+        assertTrue(cases.size >= 10)
+        for (case in cases) {
+            withFolder { scratch ->
+                val store = BundleStore(File(scratch, "store"))
+                val zip = File(ContractFiles.directory, "bundles/" + case["zip"].string)
+                check(case) { store.add(zip).apply { verifyFiles() } }
+                val isUsed = case["expect"].string == "use"
+                assertEquals(case["name"].string, if (isUsed) 1 else 0, store.list().bundles.size)
+                val left = File(scratch, "store").list().orEmpty().filter { it.startsWith(".partial") }
+                assertEquals("${case["name"]} leaves nothing half", emptyList<String>(), left)
             }
         }
     }
