@@ -4,8 +4,6 @@ import contextlib
 import dataclasses
 import datetime
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -22,23 +20,23 @@ from mobiconvert.deployment import DeployedNetwork, compute_logits
 from mobiconvert.folding import fold_batch_norms
 from mobiconvert.golden import describe_golden, write_golden
 from mobiconvert.held_out import DEFAULT_MAX_DROP, check_held_out
+from mobiconvert.layer_sqnr import LayerTap, measure_layers, tap_mil_program, tap_program
 from mobiconvert.lowered import Delegation, Lowered
+from mobiconvert.mil_evaluator.load import load_mil_program
 from mobiconvert.parity import Parity, measure_parity
+from mobiconvert.partial_folder import partial_folder
 from mobiconvert.recipes import Recipe
 from mobiconvert.toolchain_errors import toolchain_errors
 from mobisdk.bundle import Bundle, compute_variant_id, write_bundle
 from mobisdk.bundle.bundle import LABELS_NAME
 from mobisdk.cost import count_cost
 from mobisdk.data.photographs import image_set_sha256, load_photographs, photograph_crops
-from mobisdk.errors import BundleError, ConfigError, ConversionError, ParityError
-from mobisdk.files import PARTIAL_MARK
+from mobisdk.errors import ConfigError, ConversionError, ParityError
 from mobisdk.models.checkpoint import weights_sha256
 from mobisdk.preprocess import preprocess
 from mobisdk.specs import InputSpec, ModelSpec
 
 PARITY_IMAGES = 20
-_REST_OF_BUNDLE_BYTES = 2_000_000
-"""The golden photograph, labels, graph and manifest."""
 _UNTRAINED_CALIBRATION = "crops of scikit-learn's photographs"
 
 _Run = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -89,6 +87,8 @@ def convert(
     """
     if calibration is not None:
         calibration.check_size(spec.crop)
+    elif recipe.trains:
+        raise ConfigError(f"{recipe.name} trains, and needs labelled images", hint="Give a Calibration")
     shape = (1, 3, spec.crop, spec.crop)
     deployed = DeployedNetwork(model, spec).eval()
     golden = load_photographs()[0]
@@ -101,9 +101,10 @@ def convert(
     program = _trace(deployed, shape)
     cost = count_cost(model, shape)
     ranges = images[1:] if calibration is None else calibration.images
+    answers = None if calibration is None else calibration.labels
 
-    with _partial_folder(out_dir, cost.size_bytes) as folder:
-        lowered = _lower(program, recipe, cost.macs, folder, ranges)
+    with partial_folder(out_dir, cost.size_bytes) as folder:
+        lowered = _lower(program, recipe, cost.macs, folder, ranges, answers)
         if min_delegated is not None:
             _check_delegation(lowered.delegation, cost.macs, recipe, min_delegated)
         with _runner(folder, recipe, lowered) as run:
@@ -113,7 +114,13 @@ def convert(
             held_out = None
             if recipe.is_lossy and calibration is not None:
                 held_out = check_held_out(
-                    deployed, run, calibration, recipe=recipe.name, max_drop=max_drop, keep_anyway=keep_anyway
+                    deployed,
+                    run,
+                    calibration,
+                    lambda some: measure_layers(tap_program(program), _tap_artefact(folder, lowered), some),
+                    recipe=recipe.name,
+                    max_drop=max_drop,
+                    keep_anyway=keep_anyway,
                 )
         write_golden(folder, golden.pixels, golden_input, golden_logits)
         (folder / LABELS_NAME).write_text("".join(f"{label}\n" for label in labels), encoding="utf-8", newline="\n")
@@ -155,7 +162,7 @@ def convert(
         }
         if recipe.calibrates:
             source = _UNTRAINED_CALIBRATION if calibration is None else calibration.source
-            manifest["calibration"] = describe_calibration(source, ranges)
+            manifest["calibration"] = {**describe_calibration(source, ranges), "trained": recipe.trains}
         if request_sha256 is not None:
             manifest["request_sha256"] = request_sha256
         return write_bundle(folder, manifest, out_dir)
@@ -167,32 +174,6 @@ def _trace(deployed: DeployedNetwork, shape: tuple[int, ...]) -> torch.export.Ex
         image = (torch.rand(shape),)
         folded = fold_batch_norms(deployed, torch.export.export(deployed, image))
         return torch.export.export(folded, image)
-
-
-@contextlib.contextmanager
-def _partial_folder(out_dir: Path, weights_bytes: int) -> Iterator[Path]:
-    """Give a folder in `out_dir` that is gone afterwards, where there is room for what is written there.
-
-    Raises:
-        BundleError: the disk has no room, or `out_dir` cannot be written.
-    """
-    try:
-        out_dir.mkdir(parents=True, exist_ok=True)
-        # coremltools writes a package twice; a full disk makes its writer fail without saying why.
-        needed, free = 2 * weights_bytes + _REST_OF_BUNDLE_BYTES, shutil.disk_usage(out_dir).free
-        if free < needed:
-            raise BundleError(
-                f"the disk has no room for the bundle in {out_dir}: {needed / 1e6:.0f} MB are needed, "
-                f"{free / 1e6:.1f} MB are free",
-                hint="Free some, or choose another --output",
-            )
-        with tempfile.TemporaryDirectory(dir=out_dir, prefix=f"{PARTIAL_MARK}-") as name:
-            yield Path(name)
-    except OSError as exc:
-        reason = exc.strerror or str(exc)[:300]
-        raise BundleError(
-            f"the bundle cannot be written: {reason}", got=str(out_dir), hint="Choose another --output"
-        ) from exc
 
 
 def _check_delegation(delegation: Delegation, macs: int, recipe: Recipe, min_delegated: float) -> None:
@@ -220,16 +201,21 @@ def _check_parity(parity: Parity, recipe: Recipe) -> None:
 
 
 def _lower(
-    program: torch.export.ExportedProgram, recipe: Recipe, macs: int, folder: Path, calibration: NDArray[np.uint8]
+    program: torch.export.ExportedProgram,
+    recipe: Recipe,
+    macs: int,
+    folder: Path,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64] | None,
 ) -> Lowered:
     with toolchain_errors(f"{recipe.name}: the backend cannot lower this module", program):
         if recipe.runtime == "coreml":
             from mobiconvert.coreml import lowering as coreml
 
-            return coreml.lower(program, recipe, macs, folder, calibration)
+            return coreml.lower(program, recipe, macs, folder, images)
         from mobiconvert.executorch import lowering as executorch
 
-        return executorch.lower(program, recipe, folder, calibration)
+        return executorch.lower(program, recipe, folder, images, labels)
 
 
 @contextlib.contextmanager
@@ -245,6 +231,13 @@ def _runner(folder: Path, recipe: Recipe, lowered: Lowered) -> Iterator[_Run]:
         yield lambda images: np.stack([classifier.forward(classifier.prepare(image)) for image in images])
     finally:
         classifier.close()
+
+
+def _tap_artefact(folder: Path, lowered: Lowered) -> LayerTap:
+    """The layers of what was lowered: of its graph where torch has one, else of the Core ML program itself."""
+    if lowered.rounded is not None:
+        return tap_program(lowered.rounded)
+    return tap_mil_program(load_mil_program(folder / "model.mlpackage"))
 
 
 def _to_tensor(image: NDArray[np.uint8]) -> torch.Tensor:

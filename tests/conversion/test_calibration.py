@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -6,6 +8,7 @@ from torch import Tensor, nn
 from mobiconvert.calibration import Calibration
 from mobiconvert.deployment import DeployedNetwork
 from mobiconvert.held_out import check_held_out
+from mobiconvert.layer_sqnr import LayerSqnr
 from mobisdk.errors import DataError, ParityError
 from mobisdk.specs import InputSpec
 
@@ -64,6 +67,10 @@ def coloured(*channels: int) -> NDArray[np.uint8]:
     return pixels
 
 
+def measure_by_hand(_: NDArray[np.uint8]) -> list[LayerSqnr]:
+    return [LayerSqnr("stem", "convolution", 30.0), LayerSqnr("head", "product", 1.25)]
+
+
 def run_always_naming_red(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.tile(np.array([1, 0, 0], np.float32), (len(pixels), 1))
 
@@ -75,7 +82,7 @@ HELD_OUT = Calibration("paint", images(16), labels(16), coloured(0, 0, 1, 2), np
 def test_check_held_out_when_worked_by_hand_then_equal() -> None:
     deployed = DeployedNetwork(BrightestChannel(), SPEC).eval()
     check = check_held_out(
-        deployed, run_always_naming_red, HELD_OUT, recipe="a recipe", max_drop=1.0, keep_anyway=False
+        deployed, run_always_naming_red, HELD_OUT, measure_by_hand, recipe="a recipe", max_drop=1.0, keep_anyway=False
     )
     assert (check.images, check.network_top1, check.artefact_top1, check.top1_agreement) == (4, 0.75, 0.75, 0.5)
     assert not check.kept_anyway
@@ -83,12 +90,22 @@ def test_check_held_out_when_worked_by_hand_then_equal() -> None:
 
 def test_check_held_out_when_top1_falls_then_a_parity_error_with_both_figures_or_kept_and_marked() -> None:
     collapsed = Calibration("paint", images(16), labels(16), coloured(0, 1, 1, 2), np.array([0, 1, 1, 2]))
-    deployed = DeployedNetwork(BrightestChannel(), SPEC).eval()
+    check = functools.partial(
+        check_held_out,
+        DeployedNetwork(BrightestChannel(), SPEC).eval(),
+        run_always_naming_red,
+        collapsed,
+        measure_by_hand,
+        recipe="r",
+    )
     with pytest.raises(ParityError) as caught:
-        check_held_out(deployed, run_always_naming_red, collapsed, recipe="r", max_drop=74.9, keep_anyway=False)
+        check(max_drop=74.9, keep_anyway=False)
     for part in ("100.0% right and the artefact 25.0%", "75.0 points", "--max-drop 74.9", "--keep-anyway"):
         assert part in str(caught.value)
-    kept = check_held_out(deployed, run_always_naming_red, collapsed, recipe="r", max_drop=74.9, keep_anyway=True)
+    assert "the layers with the worst SQNR are head 1.2 dB, stem 30.0 dB" in str(caught.value)
+    kept = check(max_drop=74.9, keep_anyway=True)
     assert kept.kept_anyway
-    allowed = check_held_out(deployed, run_always_naming_red, collapsed, recipe="r", max_drop=75.0, keep_anyway=True)
+    assert [layer.layer for layer in kept.worst_layers] == ["head", "stem"]
+    allowed = check(max_drop=75.0, keep_anyway=True)
     assert not allowed.kept_anyway
+    assert allowed.worst_layers == ()

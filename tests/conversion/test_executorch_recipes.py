@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from mobiconvert import RECIPES, find_recipe, load_classifier
+from mobiconvert import RECIPES, Calibration, find_recipe, load_classifier
 from mobiconvert.quiet import quiet_imports
 from mobisdk.bundle import Bundle
 from mobisdk.cli.networks import Network, convert_network, create_untrained_network
@@ -34,7 +34,18 @@ def export(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Export
     """Export by a recipe's name, once a recipe."""
     folder = tmp_path_factory.mktemp("bundles")
     platforms = {recipe.name: recipe.platform for recipe in RECIPES}
-    return cache(lambda name: convert_network(network, find_recipe(name, platforms[name]), folder))
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (32, 32, 32, 3), dtype=np.uint8)
+    labels = random.integers(0, 10, 32)
+    to_learn = Calibration("noise", images, labels, images, labels)
+
+    @cache
+    def export_once(name: str) -> Bundle:
+        recipe = find_recipe(name, platforms[name])
+        calibration = to_learn if recipe.trains else None
+        return convert_network(network, recipe, folder, calibration=calibration, max_drop=100)
+
+    return export_once
 
 
 def open_program(bundle: Bundle) -> Any:
@@ -93,6 +104,7 @@ def datatypes_of_convolutions(graph: dict[str, Any]) -> set[tuple[str, str]]:
         ("xnnpack_fp32", "xnn_datatype_fp32"),
         ("xnnpack_fp16", "xnn_datatype_fp16"),
         ("xnnpack_int8", "xnn_datatype_qint8"),
+        ("xnnpack_int8_qat", "xnn_datatype_qint8"),
     ],
 )
 def test_xnnpack_when_opened_then_every_layer_is_in_one_delegate_and_in_that_precision(
@@ -104,8 +116,9 @@ def test_xnnpack_when_opened_then_every_layer_is_in_one_delegate_and_in_that_pre
     assert datatypes_of_convolutions(open_xnnpack_graph(bundle)) == {(datatype, datatype)}
 
 
-def test_xnnpack_int8_when_opened_then_weights_have_a_scale_for_each_channel(export: Export) -> None:
-    graph = open_xnnpack_graph(export("xnnpack_int8"))
+@pytest.mark.parametrize("recipe", ["xnnpack_int8", "xnnpack_int8_qat"])
+def test_xnnpack_int8_when_opened_then_weights_have_a_scale_for_each_channel(export: Export, recipe: str) -> None:
+    graph = open_xnnpack_graph(export(recipe))
     weights = [
         value["xvalue_union"]
         for value in graph["xvalues"]

@@ -17,14 +17,20 @@ from mobiconvert.quiet import quiet_imports
 from mobiconvert.recipes import Recipe
 
 
-def lower(program: ExportedProgram, recipe: Recipe, folder: Path, calibration: NDArray[np.uint8]) -> Lowered:
+def lower(
+    program: ExportedProgram,
+    recipe: Recipe,
+    folder: Path,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64] | None = None,
+) -> Lowered:
     """Write `folder`/model.pte: one float32 input (1,3,H,W) in [0,1], one float32 output of logits.
 
-    `calibration` is (N,H,W,3) uint8 images of the network's own size, which a recipe that calibrates measures its
-    ranges on.
+    `images` are (N,H,W,3) uint8 of the network's own size: a recipe that calibrates measures its ranges on them, and
+    one that trains learns from them with their `labels`, (N,).
     """
     backend = open_backend(recipe)
-    prepared = _prepare(program, recipe, backend, calibration)
+    prepared = _prepare(program, recipe, backend, images, labels)
     with quiet_imports():
         edge = backend.lower(prepared)
         simulate = None if backend.runs_here else _simulate(edge.exported_program(), program, recipe)
@@ -41,18 +47,27 @@ def lower(program: ExportedProgram, recipe: Recipe, folder: Path, calibration: N
         tool_versions={"executorch": version, "coremltools": _coremltools_version(recipe)},
         requirements={"min_runtime": version},
         simulate=simulate,
+        rounded=prepared if recipe.calibrates else None,
     )
 
 
 def _prepare(
-    program: ExportedProgram, recipe: Recipe, backend: Backend, calibration: NDArray[np.uint8]
+    program: ExportedProgram,
+    recipe: Recipe,
+    backend: Backend,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64] | None,
 ) -> ExportedProgram:
     """The graph in the recipe's precision, where that is not the backend's to choose."""
+    # Imported here: torchao takes seconds, and the other recipes need none of it.
+    if recipe.trains and labels is not None:
+        from mobiconvert.quantization_aware import train_quantized
+
+        return train_quantized(program, backend.quantizer, images, labels)
     if recipe.calibrates:
-        # Imported here: torchao takes seconds, and the other recipes need none of it.
         from mobiconvert.quantization import quantize
 
-        return quantize(program, backend.quantizer, calibration)
+        return quantize(program, backend.quantizer, images)
     return to_half_precision(program) if recipe.precision == "fp16" and backend.rounds_graph else program
 
 

@@ -58,6 +58,14 @@ ANDROID = (
         golden_margin=1e-1,
     ),
     _XNNPACK_INT8,
+    dataclasses.replace(
+        _XNNPACK_INT8,
+        name="xnnpack_int8_qat",
+        needs="org.pytorch:executorch-android, a checkpoint and its labelled training images",
+        promise="xnnpack_int8 after three more epochs of training with the rounding in it, where that alone loses "
+        "too much",
+        trains=True,
+    ),
     _VULKAN_FP32,
     dataclasses.replace(
         _VULKAN_FP32,
