@@ -7,6 +7,7 @@ A batch norm that alone reads a layer counts as part of it: some toolchains fold
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from torch.export import ExportedProgram
 from torch.fx import Interpreter, Node
 
-from mobiconvert.mil_evaluator import MilProgram, evaluate
+from mobiconvert.deployment import DeployedNetwork
+from mobiconvert.mil_evaluator import MilProgram, evaluate, load_mil_program
 from mobiconvert.mil_evaluator.program import Step
 from mobiconvert.parity import compute_sqnr_db
 from mobisdk.errors import UnsupportedError
@@ -102,6 +104,18 @@ def measure_layers(reference: LayerTap, actual: LayerTap, images: NDArray[np.uin
         LayerSqnr(layer.name, layer.kind, compute_sqnr_db(signal[index], noise[index]))
         for index, layer in enumerate(named)
     )
+
+
+def measure_package_layers(package: Path, network: DeployedNetwork, images: NDArray[np.uint8]) -> tuple[LayerSqnr, ...]:
+    """Compare a Core ML package with the network it was made from, layer by layer, on (N,H,W,3) uint8 images.
+
+    Raises:
+        BundleError: the package is damaged, or cannot be computed.
+        UnsupportedError: the evaluator does not know an operation of it, or its layers are not the network's.
+    """
+    height, width = images.shape[1:3]
+    program = torch.export.export(network.eval(), (torch.zeros(1, 3, height, width),))
+    return measure_layers(tap_program(program), tap_mil_program(load_mil_program(package)), images)
 
 
 def worst_layers(layers: Sequence[LayerSqnr], count: int = 5) -> list[LayerSqnr]:

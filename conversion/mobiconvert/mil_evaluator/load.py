@@ -16,7 +16,7 @@ import torch
 from mobiconvert.mil_evaluator.constants import Constant, ConstantReader, as_attribute
 from mobiconvert.mil_evaluator.dtypes import dtype_of_proto
 from mobiconvert.mil_evaluator.operators import OPERATORS
-from mobiconvert.mil_evaluator.package import open_package
+from mobiconvert.mil_evaluator.package import CoreMLPackage, open_package
 from mobiconvert.mil_evaluator.program import MilProgram, ProgramInput, Step, ValueType
 from mobisdk.errors import BundleError, UnsupportedError
 
@@ -31,20 +31,28 @@ def load_mil_program(package: Path) -> MilProgram:
         UnsupportedError: it is not an ML program, or has an operation that is not known here.
     """
     opened = open_package(package)
-    model = opened.specification
+    function, block, description = main_function(opened)
+    for message in block.operations:
+        check_known(message)
+    return _Binder(ConstantReader(opened)).bind(block, tuple(_program_inputs(function, description)))
+
+
+def main_function(package: CoreMLPackage) -> tuple[Any, Any, Any]:
+    """The function that Core ML runs by default, its block of operations, and what describes its features.
+
+    Raises:
+        BundleError: the program lacks them.
+    """
+    model = package.specification
     name = model.description.defaultFunctionName or "main"
     if name not in model.mlProgram.functions:
         raise BundleError("the program lacks its main function", got=sorted(model.mlProgram.functions), allowed=name)
     function = model.mlProgram.functions[name]
     if function.opset not in function.block_specializations:
         raise BundleError("the program has no block for its own opset", got=function.opset)
-    block = function.block_specializations[function.opset]
-    for message in block.operations:
-        _check_known(message)
     # A package of several functions describes each of them apart.
     description = next((each for each in model.description.functions if each.name == name), model.description)
-    inputs = tuple(_program_inputs(function, description))
-    return _Binder(ConstantReader(opened)).bind(block, inputs)
+    return function, function.block_specializations[function.opset], description
 
 
 def _where(message: Any) -> str:
@@ -55,7 +63,12 @@ def _where(message: Any) -> str:
     return f"operation {message.type} ({name})"
 
 
-def _check_known(message: Any) -> None:
+def check_known(message: Any) -> None:
+    """Refuse an operation that the evaluator does not know, or not in this form.
+
+    Raises:
+        UnsupportedError: says which, by its type and name.
+    """
     if message.type == "const":
         return
     operator = OPERATORS.get(message.type)
@@ -173,15 +186,17 @@ class _Binder:
 
 
 def _program_inputs(function: Any, description: Any) -> Iterator[ProgramInput]:
-    images = {
-        feature.name: feature.type.imageType
-        for feature in description.input
-        if feature.type.WhichOneof("Type") == "imageType"
-    }
+    features = {feature.name: feature.type for feature in description.input}
     for given in function.inputs:
-        image = images.get(given.name)
-        color = image.ColorSpace.Name(image.colorSpace) if image else None
-        yield ProgramInput(given.name, "image" if image else "tensor", _value_type(given.type), color)
+        type_, feature = _value_type(given.type), features.get(given.name)
+        if feature is not None and feature.WhichOneof("Type") == "imageType":
+            image = feature.imageType
+            color = image.ColorSpace.Name(image.colorSpace)
+            shape = (1, 1 if color.startswith("GRAYSCALE") else 3, image.height, image.width)
+            yield ProgramInput(given.name, "image", type_, color, shape)
+        else:
+            usual = tuple(feature.multiArrayType.shape) if feature is not None else ()
+            yield ProgramInput(given.name, "tensor", type_, None, usual)
 
 
 def _value_type(message: Any) -> ValueType:

@@ -36,6 +36,8 @@ class ProgramInput:
     type: ValueType
     color: str | None
     """Channel order of an image: "RGB", "BGR" or "GRAYSCALE"."""
+    usual_shape: tuple[int, ...]
+    """One that the program takes, where its type leaves a dimension open; empty where the package names none."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A bundle's artefact against the network that it was made from, on a person's own images."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +16,16 @@ if TYPE_CHECKING:
 
     from mobisdk.bundle import Bundle
     from mobisdk.data import DecodedImages
+    from mobisdk.devices.classifier import Classifier
 
 _DEFAULT_MAX_DROP = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Artefact and network on the same images; shares are 0 to 1."""
+    """One output of artefact and network on the same images; shares are 0 to 1."""
 
+    output: str
     data: str
     images: int
     image_set_sha256: str
@@ -77,8 +80,16 @@ def _find_run(runs: Path, name: str) -> Path:
     return found[0]
 
 
-def compare_with_network(bundle: "Bundle", network: Network, source: str, limit: int | None) -> Comparison:
+def compare_with_network(
+    bundle: "Bundle",
+    network: Network,
+    source: str,
+    limit: int | None,
+    load: "Callable[[Bundle], Classifier]",
+) -> Comparison:
     """Run both on held-out images of the data set `source`, each class keeping its share of `limit`.
+
+    `load` opens the artefact with what runs it.
 
     Raises:
         ConfigError: `limit` is below 1.
@@ -91,7 +102,7 @@ def compare_with_network(bundle: "Bundle", network: Network, source: str, limit:
     import numpy as np
     import torch
 
-    from mobiconvert import find_recipe, load_classifier
+    from mobiconvert import find_recipe
     from mobiconvert.deployment import DeployedNetwork, compute_logits
     from mobiconvert.parity import measure_parity
     from mobisdk.data import decode_images, open_dataset
@@ -99,7 +110,7 @@ def compare_with_network(bundle: "Bundle", network: Network, source: str, limit:
 
     dataset = open_dataset(source)
     images = decode_images(choose_images(dataset.test, limit, "--limit"), bundle.input, cache=Path(os.devnull))
-    classifier = load_classifier(bundle)
+    classifier = load(bundle)
     classifier.load()
     try:
         actual = np.stack([classifier.forward(classifier.prepare(pixels)) for pixels in images.pixels])
@@ -118,6 +129,7 @@ def compare_with_network(bundle: "Bundle", network: Network, source: str, limit:
     else:
         ok, bound = True, "none: the recipe is lossy, and the images' classes are not the bundle's"
     return Comparison(
+        bundle.manifest["output"]["name"],
         dataset.source,
         parity.images,
         image_set_sha256(images.pixels),

@@ -1,39 +1,44 @@
-"""`mobisdk verify`: what a bundle can prove by itself: hashes, golden, delegation."""
+"""`mobisdk verify`: what a bundle or a Core ML package can prove, by itself and against its network."""
 
 import dataclasses
+import functools
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mobisdk.cli.bundles import open_bundle
-from mobisdk.cli.console import Json, print_json, progress, say, stdout
+from mobisdk.cli.checks import Check, print_checks
+from mobisdk.cli.console import Json, print_json, progress, say
 from mobisdk.errors import ConfigError, MobiError, UnsupportedError
 
 if TYPE_CHECKING:
     from mobisdk.bundle import Bundle
+    from mobisdk.cli.networks import Network
     from mobisdk.devices.classifier import Classifier
 
 LEAST_DELEGATED = 0.99
 _LARGEST_PIXEL_ERROR = 1
-_MARKS = {True: "ok  ", False: "FAIL", None: "  - "}
 
 
 @dataclasses.dataclass(frozen=True)
-class Check:
-    """One thing that was looked at, in words; `ok` is None where this computer cannot tell."""
+class _Comparing:
+    """What is compared with the network, beyond what a bundle proves by itself."""
 
-    name: str
-    ok: bool | None
-    found: str
-    figures: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """What was measured, where that is more than the sentence."""
+    images: str | None
+    checkpoint: Path | None
+    limit: int | None
+    runs: Path
+    layers: bool
 
 
 def verify(
-    bundles: Annotated[list[Path], typer.Argument(help="Bundles: folders, or the same zipped.", show_default=False)],
+    bundles: Annotated[
+        list[Path],
+        typer.Argument(help="Bundles, as folders or zipped, or .mlpackage folders of any tool.", show_default=False),
+    ],
     images: Annotated[
         str | None,
         typer.Option(help="Compare with the network on these images: digits, a folder of class folders, or Parquet."),
@@ -44,42 +49,62 @@ def verify(
     limit: Annotated[
         int | None, typer.Option(help="At most so many of the held-out images, each class keeping its share.")
     ] = None,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Compare each layer with the network's, on photographs or --images.")
+    ] = False,
+    chart: Annotated[
+        Path | None, typer.Option(help="Draw what --layers finds of one bundle as a picture.", metavar="FILE")
+    ] = None,
     runs: Annotated[Path, typer.Option(help="Folder where `mobisdk train` left its runs.")] = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Check bundles by running them.
+    """Check bundles and Core ML packages.
 
-    Hashes, preprocessing, the golden photograph, delegation; with --images, agreement with the network and SQNR.
-    Exit status 1 where one fails.
+    By running them: hashes, preprocessing, the golden photograph, delegation; with --images, agreement with the
+    network and SQNR; of an .mlpackage its operations, weights and what it makes of photographs. Exit status 1 where
+    one fails.
     """
-    if checkpoint is not None and images is None:
-        raise ConfigError("--checkpoint compares on images, and none are named", hint="Add --images DATA")
+    from mobisdk.cli.verify_package import is_package, verify_package
+
+    if checkpoint is not None and images is None and not layers:
+        raise ConfigError("--checkpoint compares on images, and none are named", hint="Add --images DATA or --layers")
+    _check_chart(chart, layers, len(bundles))
+    options = _Comparing(images, checkpoint, limit, runs, layers)
     reports = {}
     with progress() as bar:
         task = bar.add_task("Verifying", total=len(bundles))
         for path in bundles:
             bar.update(task, description=f"Verifying {path.name}")
-            checks = list(verify_bundle(path))
-            if images is not None and all(check.ok is not False for check in checks):
-                checks.append(_check_against_network(path, images, checkpoint, limit, runs))
-            reports[str(path)] = checks
+            reports[str(path)] = list(verify_package(path) if is_package(path) else _verify_bundle(path, options))
             bar.advance(task)
+    if chart is not None:
+        _draw(next(iter(reports.values())), chart)
     passed = {path: all(check.ok is not False for check in checks) for path, checks in reports.items()}
     ok = all(passed.values())
     if json:
         documents = [
-            {"path": path, "ok": passed[path], "checks": [dataclasses.asdict(check) for check in checks]}
+            {"path": path, "ok": passed[path], "checks": [check.to_document() for check in checks]}
             for path, checks in reports.items()
         ]
         print_json({"ok": ok, "bundles": documents})
     else:
         for name, checks in reports.items():
-            stdout().print(name, style="bold", markup=False, soft_wrap=True)
-            for check in checks:
-                stdout().print(f"  {_MARKS[check.ok]} {check.name}: {check.found}", markup=False, soft_wrap=True)
+            print_checks(name, checks)
     if not ok:
         say("A bundle failed; do not ship it. Export it again, or copy it again from where it was whole.")
         raise typer.Exit(1)
+
+
+def _verify_bundle(path: Path, options: _Comparing) -> Iterator[Check]:
+    """What a bundle proves by itself; where all of that holds, what it shares with its network."""
+    checks = []
+    for check in verify_bundle(path):
+        checks.append(check)
+        yield check
+    if (options.images is None and not options.layers) or any(check.ok is False for check in checks):
+        return
+    with open_bundle(path) as bundle:
+        yield from _compare(bundle, options)
 
 
 def verify_bundle(path: Path) -> Iterator[Check]:
@@ -93,11 +118,60 @@ def verify_bundle(path: Path) -> Iterator[Check]:
             yield Check("hashes", True, f"{len(files)} files, {size / 1e6:.2f} MB, every byte as exported")
             yield _check_preprocessing(bundle)
             yield _check_golden("golden", bundle, load_classifier)
-            if sys.platform == "darwin" and bundle.target.runtime == "coreml":
+            if _has_core_ml(bundle):
                 yield _check_golden("golden under Core ML itself", bundle, load_coreml_classifier)
             yield _report_delegation(bundle)
     except MobiError as error:
         yield Check("bundle", False, str(error))
+
+
+def _has_core_ml(bundle: "Bundle") -> bool:
+    """Whether Core ML itself can be asked too."""
+    return sys.platform == "darwin" and bundle.target.runtime == "coreml"
+
+
+def _compare(bundle: "Bundle", options: _Comparing) -> Iterator[Check]:
+    """Compare with the network, or say why nobody here can."""
+    from mobiconvert.classifiers import load_classifier, load_coreml_classifier
+    from mobisdk.cli.against_network import open_network
+    from mobisdk.cli.layers import check_layers
+
+    try:
+        network = open_network(bundle, options.checkpoint, options.runs)
+    except UnsupportedError as refusal:
+        yield Check("network", None, str(refusal))
+        return
+    if options.images is not None:
+        compare = functools.partial(_check_against_network, bundle, network, options.images, options.limit)
+        yield compare("network", load_classifier)
+        if _has_core_ml(bundle):
+            yield compare("network under Core ML itself", load_coreml_classifier)
+    if options.layers:
+        yield check_layers(bundle, network, options.images, options.limit)
+
+
+def _check_chart(chart: Path | None, layers: bool, bundles: int) -> None:
+    from mobisdk.report.charts.picture import FORMATS
+
+    if chart is None:
+        return
+    if not layers or bundles > 1:
+        raise ConfigError("--chart draws the layers of one bundle", got=f"{bundles} of them", hint="Add --layers")
+    if chart.suffix not in FORMATS or not chart.parent.is_dir():
+        raise ConfigError("--chart must name a picture in a folder", got=str(chart), allowed=", ".join(FORMATS))
+
+
+def _draw(checks: list[Check], chart: Path) -> None:
+    from mobisdk.files import write_atomically
+    from mobisdk.report.charts.layers import draw_layers
+    from mobisdk.report.charts.picture import draw_picture
+
+    measured = [check.figures["layers"] for check in checks if check.figures.get("layers")]
+    if not measured:
+        say("There is no chart: no layer was measured.")
+        return
+    write_atomically(chart, draw_picture(draw_layers(measured[0]), chart.suffix))
+    say(f"Chart: {chart}")
 
 
 def _check_preprocessing(bundle: "Bundle") -> Check:
@@ -130,25 +204,36 @@ def _check_golden(name: str, bundle: "Bundle", load: "Callable[[Bundle], Classif
     return Check(name, golden.passed, f"logits within {error} of float64 (tolerance {tolerance:g}), {top1} top-1 class")
 
 
-def _check_against_network(path: Path, images: str, checkpoint: Path | None, limit: int | None, runs: Path) -> Check:
+def _check_against_network(
+    bundle: "Bundle",
+    network: "Network",
+    images: str,
+    limit: int | None,
+    name: str,
+    load: "Callable[[Bundle], Classifier]",
+) -> Check:
     """The artefact against the network it was made from, on a person's own images."""
-    from mobisdk.cli.against_network import compare_with_network, open_network
+    from mobisdk.cli.against_network import compare_with_network
 
-    with open_bundle(path) as bundle:
-        try:
-            found = compare_with_network(bundle, open_network(bundle, checkpoint, runs), images, limit)
-        except UnsupportedError as refusal:
-            return Check("network", None, str(refusal))
-    right = ""
+    try:
+        found = compare_with_network(bundle, network, images, limit, load)
+    except UnsupportedError as refusal:
+        return Check(name, None, str(refusal))
+    row = {
+        "output": found.output,
+        "top-1 agrees": f"{found.top1_agreement:.2%}",
+        "SQNR dB": f"{found.sqnr_db:.1f}",
+        "max error": f"{found.max_abs_error:.2g}",
+        "relative": f"{found.relative_error:.2g}",
+    }
     if found.network_top1 is not None:
-        right = f"; {found.artefact_top1:.2%} right, the network {found.network_top1:.2%}"
+        row |= {"right": f"{found.artefact_top1:.2%}", "the network": f"{found.network_top1:.2%}"}
     return Check(
-        "network",
+        name,
         found.ok,
-        f"on {found.images} held-out images of {found.data} top-1 agrees for {found.top1_agreement:.2%}, SQNR "
-        f"{found.sqnr_db:.1f} dB, largest error {found.max_abs_error:.2g} ({found.relative_error:.2g} of the largest "
-        f"logit){right}. Bound: {found.bound}",
+        f"{found.images} held-out images of {found.data} (set {found.image_set_sha256[:12]}). Bound: {found.bound}",
         dataclasses.asdict(found),
+        [row],
     )
 
 

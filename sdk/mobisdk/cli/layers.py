@@ -1,0 +1,78 @@
+"""`verify --layers`: where in the network an artefact loses its likeness."""
+
+import dataclasses
+import itertools
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mobisdk.cli.checks import Check
+from mobisdk.cli.labelled_images import choose_images
+from mobisdk.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mobisdk.bundle import Bundle
+    from mobisdk.cli.networks import Network
+
+_IMAGES = 16
+"""Each runs twice, and every layer of it is compared: a figure in decibels needs no more."""
+
+
+def check_layers(bundle: "Bundle", network: "Network", source: str | None, limit: int | None) -> Check:
+    """Compare each layer on images of the data set `source`, else on the packaged photographs.
+
+    Raises:
+        ConfigError: `limit` is below 1.
+        DataError: there is no such data, or an image is broken.
+        BundleError: the artefact cannot be run.
+    """
+    from mobiconvert.deployment import DeployedNetwork
+    from mobiconvert.layer_sqnr import measure_package_layers, worst_layers
+    from mobisdk.data.photographs import image_set_sha256
+
+    if bundle.target.runtime != "coreml":
+        return Check(
+            "layers", None, f"{bundle.target.backend} runs the network as one piece: nobody can look between its layers"
+        )
+    images, whence = _choose(bundle, source, limit)
+    deployed = DeployedNetwork(network.module, network.input)
+    try:
+        layers = measure_package_layers(bundle.model_path, deployed, images)
+    except UnsupportedError as refusal:
+        return Check("layers", None, str(refusal))
+    levels = [layer.sqnr_db for layer in layers]
+    falls = [0.0, *(before - after for before, after in itertools.pairwise(levels))]
+    (lowest,), steepest = worst_layers(layers, 1), layers[falls.index(max(falls))]
+    return Check(
+        "layers",
+        True,
+        f"{len(layers)} layers on {len(images)} {whence}; least like the network's is {lowest.layer} "
+        f"({lowest.sqnr_db:.1f} dB), the steepest fall is at {steepest.layer} ({max(falls):.1f} dB)",
+        {
+            "images": len(images),
+            "image_set_sha256": image_set_sha256(images),
+            "layers": [
+                {**dataclasses.asdict(layer), "fall_db": fall} for layer, fall in zip(layers, falls, strict=True)
+            ],
+        },
+        [
+            {"layer": layer.layer, "kind": layer.kind, "SQNR dB": f"{layer.sqnr_db:.1f}", "fall dB": f"{fall:.1f}"}
+            for layer, fall in zip(layers, falls, strict=True)
+        ],
+    )
+
+
+def _choose(bundle: "Bundle", source: str | None, limit: int | None) -> "tuple[NDArray[np.uint8], str]":
+    from mobisdk.data import decode_images, open_dataset
+    from mobisdk.data.photographs import photograph_crops
+
+    count = _IMAGES if limit is None else limit
+    if source is None:
+        return photograph_crops(count, bundle.input), "crops of the packaged photographs"
+    dataset = open_dataset(source)
+    chosen = choose_images(dataset.test, count, "--limit")
+    images = decode_images(chosen, bundle.input, cache=Path(os.devnull))
+    return images.pixels, f"held-out images of {dataset.source}"
