@@ -12,7 +12,6 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 from torch.fx import Node
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def fold_batch_norms(network: nn.Module, program: ExportedProgram) -> nn.Module:
@@ -23,11 +22,29 @@ def fold_batch_norms(network: nn.Module, program: ExportedProgram) -> nn.Module:
     folded = copy.deepcopy(network)
     for convolution_path, norm_path in _find_pairs(program):
         convolution, norm = folded.get_submodule(convolution_path), folded.get_submodule(norm_path)
-        if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-            fused = fuse_conv_bn_eval(convolution.double(), norm.double()).float()
-            folded.set_submodule(convolution_path, fused)
+        if not isinstance(convolution, nn.Conv2d | nn.ConvTranspose2d) or not isinstance(norm, nn.BatchNorm2d):
+            continue
+        if norm.affine and norm.track_running_stats:
+            _fold_(convolution.double(), norm.double())
+            convolution.float()
             folded.set_submodule(norm_path, nn.Identity())
     return folded
+
+
+@torch.no_grad()
+def _fold_(convolution: nn.Conv2d | nn.ConvTranspose2d, norm: nn.BatchNorm2d) -> None:
+    """Scale the filters and shift the bias; torch's own fusion does not take transposed filters in groups."""
+    mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
+    factors = norm.weight / torch.sqrt(variance + norm.eps)
+    bias = torch.zeros_like(mean) if convolution.bias is None else convolution.bias
+    weight = convolution.weight  # (out, in / groups, *kernel), transposed (in, out / groups, *kernel)
+    if isinstance(convolution, nn.ConvTranspose2d):
+        by_group = weight.reshape(convolution.groups, -1, *weight.shape[1:])  # (groups, in / groups, out / groups, …)
+        scaled = (by_group * factors.reshape(convolution.groups, 1, -1, 1, 1)).reshape(weight.shape)
+    else:
+        scaled = weight * factors.reshape(-1, 1, 1, 1)
+    convolution.weight = nn.Parameter(scaled)
+    convolution.bias = nn.Parameter((bias - mean) * factors + norm.bias)
 
 
 def _find_pairs(program: ExportedProgram) -> Iterator[tuple[str, str]]:
@@ -39,7 +56,7 @@ def _find_pairs(program: ExportedProgram) -> Iterator[tuple[str, str]]:
         convolution = norm.args[0]
         if (
             isinstance(convolution, Node)
-            and convolution.target is torch.ops.aten.conv2d.default
+            and convolution.target in (torch.ops.aten.conv2d.default, torch.ops.aten.conv_transpose2d.input)
             and len(convolution.users) == 1
             and calls[_module_path(convolution)] == calls[_module_path(norm)] == 1
         ):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from mobisdk.errors import ConfigError, UnsupportedError
+from mobisdk.layers import StructuredLinear
 from mobisdk.models.evaluation_mode import evaluation_mode
 from mobisdk.models.registry import create_model
 from mobisdk.specs import ModelSpec
@@ -22,7 +23,7 @@ class LayerCost:
     name: str
     """As in `model.named_modules()`."""
     kind: str
-    """conv1x1, depthwise, conv, dense or norm."""
+    """conv1x1, depthwise, conv, dense, structured or norm."""
     output_shape: tuple[int, ...]
     """(N,C,H,W) or (N,C); empty where the forward pass does not reach the layer."""
     params: int
@@ -145,18 +146,20 @@ def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 def _kind(name: str, module: nn.Module) -> str:
     match module:
-        case nn.Conv1d() | nn.Conv2d() | nn.Conv3d():
+        case nn.modules.conv._ConvNd():
             if module.groups == module.in_channels > 1:
                 return "depthwise"
             return "conv1x1" if set(module.kernel_size) == {1} else "conv"
         case nn.Linear():
             return "dense"
+        case StructuredLinear():
+            return "structured"
         case nn.modules.batchnorm._NormBase() | nn.GroupNorm() | nn.LayerNorm():
             return "norm"
     raise UnsupportedError(
         "the multiply-adds of a layer are not known",
         got=f"{type(module).__name__} at {name or 'the top'}",
-        allowed="convolutions, linear layers and norms",
+        allowed="convolutions, linear layers, structured ones and norms",
     )
 
 
@@ -181,11 +184,17 @@ def _run_on_meta(model: nn.Module, input_shape: tuple[int, ...]) -> None:
 def _layer_cost(
     name: str, kind: str, module: nn.Module, parameters: list[nn.Parameter], outputs: list[tuple[int, ...]]
 ) -> LayerCost:
-    macs_per_output = 0
     weights = 0
-    if kind != "norm":
-        weight = module.get_parameter("weight")  # (out, in / groups, *kernel) or (out, in)
-        macs_per_output = math.prod(weight.shape[1:])
+    macs = 0
+    if isinstance(module, StructuredLinear):
+        weights = sum(parameter.numel() for parameter in parameters if parameter is not module.bias)
+        macs = sum(module.count_macs() * math.prod(shape[:-1]) for shape in outputs)
+    elif kind != "norm":
+        weight = module.get_parameter("weight")  # (out, in / groups, *kernel) or (out, in); transposed: (in, out, …)
+        macs = sum(math.prod(shape) for shape in outputs) * math.prod(weight.shape[1:])
+        if isinstance(module, nn.modules.conv._ConvTransposeNd):
+            # A value of the input meets the filter once; `stride` of them lie where one of the input does.
+            macs = macs * module.in_channels // (module.out_channels * math.prod(module.stride))
         weights = sum(parameter.numel() for parameter in parameters if parameter is weight)
     return LayerCost(
         name=name,
@@ -193,6 +202,6 @@ def _layer_cost(
         output_shape=outputs[-1] if outputs else (),
         params=sum(parameter.numel() for parameter in parameters),
         weights=weights,
-        macs=sum(math.prod(shape) for shape in outputs) * macs_per_output,
+        macs=macs,
         size_bytes=sum(parameter.numel() * parameter.element_size() for parameter in parameters),
     )

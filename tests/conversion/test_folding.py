@@ -45,6 +45,30 @@ def test_fold_batch_norms_takes_only_those_that_nothing_else_reads(network: Shap
     assert norms == {"after_shared", "after_read_twice", "after_relu"}
 
 
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_fold_batch_norms_takes_transposed_convolutions_in_groups(groups: int) -> None:
+    torch.manual_seed(0)
+    norm = nn.BatchNorm2d(8)
+    for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+        nn.init.uniform_(tensor, 0.5, 2.0)
+    network = nn.Sequential(nn.ConvTranspose2d(4, 8, 2, 2, groups=groups), norm).eval()
+    images = torch.rand(2, 4, 5, 6)
+
+    folded = fold_batch_norms(network, torch.export.export(network, (images,)))
+
+    torch.testing.assert_close(folded(images), network(images), rtol=1e-5, atol=1e-6)
+    assert isinstance(folded[1], nn.Identity)
+
+
+def test_fold_batch_norms_leaves_norms_without_statistics_or_factors() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, affine=False)).eval()
+    images = torch.rand(2, 3, 5, 6)
+
+    folded = fold_batch_norms(network, torch.export.export(network, (images,)))
+
+    torch.testing.assert_close(folded(images), network(images), rtol=1e-5, atol=1e-6)
+
+
 def test_fold_batch_norms_leaves_the_network_as_it_was(network: Shapes) -> None:
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     fold_batch_norms(network, torch.export.export(network, (torch.rand(2, 3, 9, 9),)))

@@ -8,6 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mobisdk.cost import LayerCost, cost_by_kind, count_cost, count_spec_cost
 from mobisdk.errors import ConfigError, UnsupportedError
+from mobisdk.layers import FastfoodLinear
 from mobisdk.models import create_model, list_models
 from mobisdk.specs import ModelSpec
 
@@ -86,13 +87,52 @@ def test_kinds_have_the_shares_of_table_2() -> None:
 
 @pytest.mark.parametrize("arch", list_models())
 def test_multiply_adds_are_those_that_torch_counts(arch: str) -> None:
-    spec = ModelSpec(arch, alpha=0.35, resolution=97, num_classes=11, stem_stride=1)
+    spec = ModelSpec(arch, alpha=0.5, resolution=97, num_classes=11, stem_stride=1)
     with torch.device("meta"):
         model, image = create_model(spec).eval(), torch.empty(1, 3, 97, 97)
     with FlopCounterMode(display=False) as counter:
         model(image)
 
-    assert count_spec_cost(spec).macs * 2 == counter.get_total_flops()
+    # Fastfood's additions are none that torch counts.
+    additions = sum(module.count_macs() for module in model.modules() if isinstance(module, FastfoodLinear))
+    assert (count_spec_cost(spec).macs - additions) * 2 == counter.get_total_flops()
+
+
+# Published with the weights, by torchvision and timm.
+@pytest.mark.parametrize(
+    ("arch", "params"),
+    [
+        ("squeezenet_1_0", 1_248_424),
+        ("squeezenet_1_1", 1_235_496),
+        ("xception", 22_855_952),
+        ("inception_v3", 27_161_264),
+        ("mobilenet_v2", 3_504_872),
+        ("mobilenet_v3_large", 5_483_032),
+        ("mobilenet_v3_small", 2_542_856),
+    ],
+)
+def test_parameters_are_the_published_ones(arch: str, params: int) -> None:
+    assert count_spec_cost(ModelSpec(arch)).params == params
+
+
+@pytest.mark.parametrize(
+    ("arch", "resolution", "million_params", "million_macs"),
+    [
+        ("mobilenet_v2", 224, 3.5, 300),  # Sandler et al. 2018, table 4: 300; 3.4 million, 3.5 with biases and norms
+        ("mobilenet_v3_large", 224, 5.5, 219),  # Howard et al. 2019, table 3: 219, 5.4
+        ("mobilenet_v3_small", 224, 2.5, 56),  # 56, 2.5
+        ("mobilenet_v4_conv_small", 224, 3.8, 186),  # Qin et al. 2024, table 5: 0.2 G, 3.8
+        ("mobilenet_v4_conv_medium", 224, 9.7, 840),  # timm's card: 0.84 G, 9.72
+        ("mobilenet_v4_conv_large", 384, 32.6, 6430),  # timm's card: 6.43 G, 32.59
+        ("inception_v3", 299, 27.2, 5713),  # torchvision's card: 5.71 G
+        ("xception", 299, 22.9, 8400),  # timm's card: 8.40 G, 22.86
+    ],
+)
+def test_costs_are_near_the_papers(arch: str, resolution: int, million_params: float, million_macs: float) -> None:
+    cost = count_spec_cost(ModelSpec(arch, resolution=resolution))
+
+    assert round(cost.params / 1e6, 1) == million_params
+    assert cost.macs / 1e6 == pytest.approx(million_macs, rel=0.015)
 
 
 def test_layers_are_counted_one_by_one() -> None:
@@ -163,7 +203,9 @@ def test_counting_allocates_nothing_and_leaves_the_network_as_it_was() -> None:
 def test_a_layer_of_unknown_cost_is_refused_by_name() -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.LSTM(4, 4))
 
-    with pytest.raises(UnsupportedError, match=r"got 'LSTM at 1'; allowed: convolutions, linear layers and norms"):
+    with pytest.raises(
+        UnsupportedError, match=r"got 'LSTM at 1'; allowed: convolutions, linear layers, structured ones and norms"
+    ):
         count_cost(model, (1, 4))
 
 

@@ -3,7 +3,16 @@ import pytest
 import torch
 from scipy.signal import correlate2d
 
-from mobisdk.layers import ConvNormAct, SeparableConv2d
+from mobisdk.layers import (
+    AveragePool3x3,
+    ConvNormAct,
+    FusedInvertedBottleneck,
+    InvertedResidual,
+    Parallel,
+    SeparableConv2d,
+    SqueezeExcite,
+    UniversalInvertedBottleneck,
+)
 
 
 def convolve(image: np.ndarray, weight: np.ndarray, stride: int, groups: int) -> np.ndarray:
@@ -69,3 +78,83 @@ def test_conv_norm_act_has_no_bias_beside_its_norm_and_rectifies() -> None:
 
     assert layer.conv.bias is None
     assert layer(torch.randn(2, 3, 8, 8)).min() == 0.0
+
+
+def test_average_pooling_is_torchs_with_padding() -> None:
+    image = torch.randn(2, 3, 5, 4)
+
+    assert torch.allclose(AveragePool3x3()(image), torch.nn.AvgPool2d(3, 1, padding=1)(image), atol=1e-6)
+
+
+def test_squeeze_and_excite_weighs_channels_by_a_hard_sigmoid_of_the_means() -> None:
+    layer = SqueezeExcite(3, 2)
+    randomize(layer)
+    image = torch.randn(2, 3, 4, 5)
+    means = image.mean(dim=(2, 3)).numpy()
+    reduce, expand = (conv.weight.detach().numpy()[:, :, 0, 0] for conv in (layer.reduce, layer.expand))
+    hidden = np.maximum(means @ reduce.T + layer.reduce.bias.detach().numpy(), 0)
+    scores = hidden @ expand.T + layer.expand.bias.detach().numpy()
+    factors = np.clip(scores / 6 + 0.5, 0, 1)
+
+    weighed = layer(image).detach().numpy()
+
+    np.testing.assert_allclose(weighed, image.numpy() * factors[:, :, None, None], rtol=1e-5, atol=1e-6)
+
+
+def test_branches_lie_one_after_the_other() -> None:
+    image = torch.randn(1, 2, 3, 3)
+
+    both = Parallel(torch.nn.Identity(), torch.nn.MaxPool2d(1))(image)
+
+    assert torch.equal(both, torch.cat([image, image], 1))
+
+
+@pytest.mark.parametrize(
+    ("block", "adds"),
+    [
+        (InvertedResidual(4, 24, 4), True),
+        (InvertedResidual(4, 4, 4, 5, squeezed=2), True),
+        (InvertedResidual(4, 24, 4, stride=2), False),
+        (InvertedResidual(4, 24, 6), False),
+        (UniversalInvertedBottleneck(4, 16, 4, 3, 5), True),
+        (UniversalInvertedBottleneck(4, 16, 4, 0, 0), True),
+        (UniversalInvertedBottleneck(4, 16, 4, 5, 0, stride=2), False),
+        (UniversalInvertedBottleneck(4, 16, 6, 3, 3), False),
+        (FusedInvertedBottleneck(4, 16, 4), True),
+        (FusedInvertedBottleneck(4, 16, 6, stride=2), False),
+    ],
+)
+def test_the_input_is_added_where_the_shapes_agree(block: torch.nn.Module, adds: bool) -> None:
+    """A projection whose norm gives nothing leaves the input, or nothing."""
+    block.eval()
+    torch.nn.init.zeros_(block.project.norm.weight)
+    image = torch.randn(2, 4, 6, 5)
+
+    features = block(image)
+
+    assert torch.equal(features, image if adds else torch.zeros_like(features))
+
+
+@pytest.mark.parametrize(
+    ("block", "kernels"),
+    [
+        # Kernel sizes, groups and strides in the order in which they run.
+        (InvertedResidual(4, 24, 6, 5, stride=2), [(1, 1, 1), (5, 24, 2), (1, 1, 1)]),
+        (InvertedResidual(4, 4, 6), [(3, 4, 1), (1, 1, 1)]),
+        (UniversalInvertedBottleneck(4, 16, 6, 3, 5, stride=2), [(3, 4, 1), (1, 1, 1), (5, 16, 2), (1, 1, 1)]),
+        (UniversalInvertedBottleneck(4, 16, 6, 3, 0, stride=2), [(3, 4, 2), (1, 1, 1), (1, 1, 1)]),
+        (UniversalInvertedBottleneck(4, 16, 6, 0, 3), [(1, 1, 1), (3, 16, 1), (1, 1, 1)]),
+        (FusedInvertedBottleneck(4, 16, 6, stride=2), [(3, 1, 2), (1, 1, 1)]),
+    ],
+)
+def test_blocks_are_the_papers(block: torch.nn.Module, kernels: list[tuple[int, int, int]]) -> None:
+    run: list[tuple[int, int, int]] = []
+    for module in block.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(
+                lambda conv, _input, _output: run.append((conv.kernel_size[0], conv.groups, conv.stride[0]))
+            )
+
+    block.eval()(torch.randn(1, 4, 8, 8))
+
+    assert run == kernels

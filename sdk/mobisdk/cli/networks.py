@@ -40,7 +40,7 @@ def create_untrained_network(spec: ModelSpec) -> Network:
 
     from mobiconvert import WeightsOrigin
     from mobisdk.data.photographs import photograph_crops
-    from mobisdk.models.untrained import create_untrained_model, estimate_batch_norm_, open_activations_
+    from mobisdk.models.untrained import adapt_to_images_, create_untrained_model, open_activations_
 
     input_spec = InputSpec.for_resolution(spec.resolution)
     module = create_untrained_model(spec, seed=_SEED)
@@ -49,7 +49,7 @@ def create_untrained_network(spec: ModelSpec) -> Network:
     count = max(_LEAST_IMAGES, min(_MOST_IMAGES, _LEAST_IMAGES * (224 // spec.resolution) ** 2))
     crops = torch.from_numpy(photograph_crops(count, input_spec)).permute(0, 3, 1, 2).float() / 255
     mean, std = (torch.tensor(values).reshape(1, 3, 1, 1) for values in (input_spec.mean, input_spec.std))
-    estimate_batch_norm_(module, (crops - mean) / std)
+    adapt_to_images_(module, (crops - mean) / std)
     detail = f"seed {_SEED}, batch-norm statistics from {count} crops of scikit-learn's photographs"
     return Network(module, spec, input_spec, WeightsOrigin("random", detail))
 

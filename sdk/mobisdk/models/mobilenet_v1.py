@@ -13,7 +13,7 @@ from mobisdk.models.initialization import initialize_
 from mobisdk.models.width import scale_widths
 from mobisdk.specs import ModelSpec
 
-_STEM_CHANNELS = 32
+STEM_CHANNELS = 32
 
 # Channels out and stride, at ρ = 224. Table 1 prints stride 2 for the last layer too, and a 7x7 map after it: it is 1.
 _EARLY_BLOCKS = (
@@ -29,7 +29,7 @@ _LATE_BLOCKS = (
     (1024, 2),  # 14x14 in
     (1024, 1),  # 7x7 in
 )
-_BLOCKS = _EARLY_BLOCKS + _MIDDLE_BLOCKS + _LATE_BLOCKS
+BLOCKS = _EARLY_BLOCKS + _MIDDLE_BLOCKS + _LATE_BLOCKS
 
 
 class MobileNetV1(nn.Module):
@@ -42,7 +42,7 @@ class MobileNetV1(nn.Module):
         self, spec: ModelSpec, blocks: Sequence[tuple[int, int]], build_block: Callable[[int, int, int], nn.Module]
     ) -> None:
         super().__init__()
-        widths = scale_widths([_STEM_CHANNELS, *(channels for channels, _ in blocks)], spec)
+        widths = scale_widths([STEM_CHANNELS, *(channels for channels, _ in blocks)], spec)
         self.stem = ConvNormAct(3, widths[0], 3, stride=spec.stem_stride)
         self.blocks = nn.Sequential(
             *(
@@ -64,12 +64,12 @@ class MobileNetV1(nn.Module):
 
 def mobilenet_v1(spec: ModelSpec) -> nn.Module:
     """Thirteen depthwise separable blocks."""
-    return MobileNetV1(spec, _BLOCKS, _separable)
+    return MobileNetV1(spec, BLOCKS, _separable)
 
 
 def mobilenet_v1_full_conv(spec: ModelSpec) -> nn.Module:
     """The same widths with full 3×3 convolutions: the paper's measure of what separating them costs (table 4)."""
-    return MobileNetV1(spec, _BLOCKS, _full)
+    return MobileNetV1(spec, BLOCKS, _full)
 
 
 def mobilenet_v1_shallow(spec: ModelSpec) -> nn.Module:

@@ -12,9 +12,25 @@ if TYPE_CHECKING:
 
 # The builder bears the architecture's name: `mobisdk.models.<module>.<arch>(spec)`.
 _MODULES = {
+    "bn_inception": "bn_inception",
+    "deep_fried": "deep_fried",
+    "factorized": "factorized",
+    "flattened": "flattened",
+    "inception_v3": "inception_v3",
+    "lenet_5": "lenet_5",
     "mobilenet_v1": "mobilenet_v1",
     "mobilenet_v1_full_conv": "mobilenet_v1",
     "mobilenet_v1_shallow": "mobilenet_v1",
+    "mobilenet_v2": "mobilenet_v2",
+    "mobilenet_v3_large": "mobilenet_v3",
+    "mobilenet_v3_small": "mobilenet_v3",
+    "mobilenet_v4_conv_large": "mobilenet_v4",
+    "mobilenet_v4_conv_medium": "mobilenet_v4",
+    "mobilenet_v4_conv_small": "mobilenet_v4",
+    "squeezenet_1_0": "squeezenet",
+    "squeezenet_1_1": "squeezenet",
+    "structured_transform": "structured_transform",
+    "xception": "xception",
 }
 
 

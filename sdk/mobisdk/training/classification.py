@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mobisdk.data import DecodedImages
 from mobisdk.data.batches import Augmentation, Batch, HeldOutBatches, TrainingBatches
 from mobisdk.errors import ConfigError
+from mobisdk.models.auxiliary import AUXILIARY_WEIGHT, HasAuxiliaryHead
 from mobisdk.training.averaging import average_weights
 from mobisdk.training.optimization import build_optimizer, build_schedule
 from mobisdk.training.plan import TrainingPlan
@@ -70,14 +71,22 @@ class Classification(LightningModule):
         Raises:
             ConfigError: the loss is NaN or infinite.
         """
-        logits = self.network(batch.images)
-        loss = F.cross_entropy(logits, batch.labels, label_smoothing=self._plan.label_smoothing)
+        loss = self._loss(batch)
         value = float(loss.detach())
         self._shown = batch.indices
         if not math.isfinite(value):
             self._refuse(f"the loss is {value}", step=self.global_step + 1)
         self.loss_sum += value
         return loss
+
+    def _loss(self, batch: Batch) -> Tensor:
+        def compare(logits: Tensor) -> Tensor:
+            return F.cross_entropy(logits, batch.labels, label_smoothing=self._plan.label_smoothing)
+
+        if not isinstance(self.network, HasAuxiliaryHead):
+            return compare(self.network(batch.images))
+        logits, auxiliary = self.network.forward_with_auxiliary(batch.images)
+        return compare(logits) + AUXILIARY_WEIGHT * compare(auxiliary)
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Let the average follow."""
