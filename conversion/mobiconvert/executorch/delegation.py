@@ -60,6 +60,9 @@ def _count_macs(node: Node) -> int:
     shape = list(weight.meta["val"].shape)
     outputs: int = math.prod(node.meta["val"].shape)
     if name.startswith("conv"):  # convolution, or conv2d where a backend wants it whole
-        return outputs * int(math.prod(shape[1:]))
+        transposed = len(node.args) > 6 and node.args[6]
+        image: Any = node.args[0]
+        positions = math.prod(image.meta["val"].shape) if transposed else outputs
+        return int(positions * math.prod(shape[1:]))
     inner: int = shape[1] if name.startswith("linear") else shape[0]
     return outputs * inner
