@@ -8,7 +8,8 @@ let package = Package(
   products: [.library(name: "MobiRuntime", targets: ["MobiRuntime"])],
   targets: [
     .target(name: "MobiRuntime", resources: [.copy("PrivacyInfo.xcprivacy")]),
-    .executableTarget(name: "FakeLab", dependencies: ["MobiRuntime"]),
+    .target(name: "AllocationCounter"),
+    .executableTarget(name: "FakePhone", dependencies: ["MobiRuntime", "AllocationCounter"]),
     .testTarget(name: "MobiRuntimeTests", dependencies: ["MobiRuntime"]),
   ],
   swiftLanguageModes: [.v6]

@@ -14,11 +14,13 @@ import Testing
 
   private struct ColdRuns: ColdStarter {
     let starts = Collected<String>()
+    var mode = LatencyRun.Mode.cold
+    var processID = UUID().uuidString.lowercased()
 
-    func startCold(_ bundle: ModelBundle) async throws -> LatencyRun {
-      starts.add(bundle.manifest.name)
+    func startCold(_ bundle: ModelBundle, threads: Int?) async throws -> LatencyRun {
+      starts.add("\(bundle.manifest.name) \(threads ?? 0)")
       var run = try ContractFiles.goodRun()
-      run.mode = .cold
+      (run.mode, run.bundle, run.processID) = (mode, BundleRef(bundle.manifest), processID)
       return run
     }
   }
@@ -31,14 +33,15 @@ import Testing
 
   private func runner(
     _ config: BenchConfig, facts: FakeFacts = FakeFacts(), cold: (any ColdStarter)? = nil,
-    process: ProcessRecord = ProcessRecord(),
+    process: ProcessRecord = ProcessRecord(), readDate: (@Sendable () -> Date)? = nil,
     open: @escaping @Sendable (ModelBundle) async throws -> any Classifier
   ) -> BenchmarkRunner {
-    let bundle = bundle
+    let (bundle, clock) = (bundle, clock)
     return BenchmarkRunner(
       config: config, facts: facts, openClassifier: open,
       loadImage: { _ in try ContractFiles.goldenPixels(of: bundle) }, coldStarter: cold, clock: clock.monotonic,
-      process: process)
+      process: process,
+      readDate: readDate ?? { Date(timeIntervalSince1970: 1_700_000_000 + Double(clock.monotonic.now()) / 1e9) })
   }
 
   private func runs(_ runner: BenchmarkRunner, _ bundles: [ModelBundle]) async throws -> [LatencyRun] {
@@ -139,9 +142,9 @@ import Testing
   @Test func coldStartsComeFirstFromProcessesOfTheirOwn() async throws {
     let cold = ColdRuns()
     let fake = try classifier()
-    let config = try BenchConfig(runs: 1, samples: 1, coldStarts: 2)
+    let config = try BenchConfig(threads: 3, runs: 1, samples: 1, coldStarts: 2)
     let delivered = try await runs(runner(config, cold: cold) { _ in fake }, [bundle])
-    #expect(cold.starts.items.count == 2)
+    #expect(cold.starts.items == [String](repeating: "\(bundle.manifest.name) 3", count: 2))
     #expect(delivered.map(\.mode) == [.cold, .cold, .burst])
     #expect(delivered.map(\.runIndex) == [0, 1, 2])
     #expect(Set(delivered.map(\.sessionID)).count == 1)
@@ -154,6 +157,33 @@ import Testing
     #expect(error.map(errorName) == "UnsupportedError")
     #expect(error?.description.hasSuffix("Quit the app, and start it with a plan of mode cold") == true)
     #expect(fake.calls == 0)
+  }
+
+  @Test func whatIsNoColdStartOfAProcessOfItsOwnIsRefused() async throws {
+    let (fake, process) = (try classifier(), ProcessRecord())
+    let config = try BenchConfig(runs: 1, coldStarts: 1)
+    for cold in [ColdRuns(mode: .burst), ColdRuns(processID: process.id)] {
+      let error = await thrownError {
+        try await runs(runner(config, cold: cold, process: process) { _ in fake }, [bundle])
+      }
+      #expect(error.map(errorName) == "DeviceError")
+      #expect(error?.description.contains("no cold start of \(bundle.manifest.name)") == true)
+    }
+  }
+
+  @Test func aClockThatIsSetDuringARunIsSaidAndNoDurationChanges() async throws {
+    let fake = try classifier()
+    let dates = Collected<Date>()
+    let setBack = runner(
+      try BenchConfig(runs: 1, samples: 2),
+      readDate: {
+        dates.add(Date(timeIntervalSince1970: 1_700_000_000 - 3600 * Double(dates.items.count / 3)))
+        return dates.items.last!
+      }
+    ) { _ in fake }
+    let run = try await runs(setBack, [bundle])[0]
+    #expect(run.notes == "the phone's clock was set back by 3600 s during this run")
+    #expect(run.inferenceNs == [1_000_000, 1_000_000])
   }
 
   @Test func aColdRunIsTheFirstLoadOfItsProcess() async throws {
@@ -276,6 +306,18 @@ import Testing
     #expect(error.map(errorName) == "BundleError")
     #expect(error?.description.contains("cannot be read any more") == true)
     #expect(delivered.items.count == 1)
+  }
+
+  @Test func aBundleThatIsDamagedIsNotMeasured() async throws {
+    let scratch = try ScratchFolder()
+    let copy = scratch.url.appendingPathComponent("bundle")
+    try FileManager.default.copyItem(at: bundle.directory, to: copy)
+    let damaged = try ModelBundle.open(copy)
+    try Data("dog\ncat\n".utf8).write(to: copy.appendingPathComponent("labels.txt"))
+    let fake = try classifier()
+    let error = await thrownError { try await runs(runner(try BenchConfig(runs: 1)) { _ in fake }, [damaged]) }
+    #expect(error?.description.hasPrefix("labels.txt is damaged") == true)
+    #expect(fake.calls == 0)
   }
 
   @Test func settingsOutOfRangeAreRefusedByName() {

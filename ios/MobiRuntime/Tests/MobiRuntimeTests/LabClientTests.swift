@@ -88,6 +88,22 @@ import Testing
     #expect(error?.description == "the server answered 403: two lines")
   }
 
+  @Test func anAnswerThatDripsForMoreThanAMinuteIsAskedForLater() async throws {
+    let clock = FakeClock()
+    let transport = ScriptedTransport { _, _ in
+      HTTPAnswer(
+        status: 200, headers: [:],
+        body: AsyncThrowingStream(unfolding: {
+          clock.advance(20_000_000_000)
+          return Data(" ".utf8)
+        }))
+    }
+    let client = LabClient(transport: transport, token: "a-token", clock: clock.monotonic)
+    #expect(await Self.word { _ = try await client.fetchBundles() } == "retry")
+    let error = await thrownError { try await client.listBundles() }
+    #expect(error?.description == "the server's answer takes longer than a minute. Try again later")
+  }
+
   @Test func aServerThatIsGoneIsAskedAgainLater() async throws {
     let transport = ScriptedTransport { _, _ in throw MobiError.server("gone") }
     let client = LabClient(transport: transport, token: "a-token")

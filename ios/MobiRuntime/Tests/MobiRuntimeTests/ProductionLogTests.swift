@@ -46,7 +46,7 @@ import Testing
 
   @Test func aLineIsAProductionRunOfTheHour() async throws {
     let log = try makeLog()
-    try await log.append(try sample())
+    await log.append(try sample())
     let text = try String(contentsOf: url, encoding: .utf8)
     #expect(!text.contains("secret"))
     let run = try #require(try await take(log).first)
@@ -63,7 +63,7 @@ import Testing
     let log = try makeLog()
     for hours in [0.0, 1, 2, 26] {
       today.date = Date(timeIntervalSince1970: 1_700_000_000 + 3600 * hours)
-      try await log.append(try sample())
+      await log.append(try sample())
     }
     let runs = try await take(log)
     #expect(runs[0].sessionID == runs[1].sessionID && runs[0].processID == runs[1].processID)
@@ -75,7 +75,7 @@ import Testing
 
   @Test func whatIsHandedOverIsGoneUnlessTheAppRefusesIt() async throws {
     let log = try makeLog()
-    try await log.append(try sample())
+    await log.append(try sample())
     await #expect(throws: MobiError.server("not now")) {
       try await log.handOver { _ in throw MobiError.server("not now") }
     }
@@ -86,7 +86,7 @@ import Testing
   @Test func theFileStaysBoundedAndTheOlderHalfGoes() async throws {
     let log = try makeLog(largestBytes: 16_384)
     for number in 0..<100 {
-      try await log.append(try sample(inferenceNs: number))
+      await log.append(try sample(inferenceNs: number))
       let size = try FileManager.default.attributesOfItem(atPath: url.path)[.size] as? NSNumber
       #expect(try #require(size).intValue <= 16_384)
     }
@@ -97,11 +97,20 @@ import Testing
 
   @Test func aKillInTheMiddleOfALineLosesThatLineAlone() async throws {
     let log = try makeLog()
-    try await log.append(try sample())
+    await log.append(try sample())
     let whole = try Data(contentsOf: url)
     try (whole + Data("{\"schema".utf8)).write(to: url)
     #expect(try await take(log).count == 1)
   }
+
+  #if os(Linux)
+    @Test func aFullDiskIsToldToWhoeverAsks() async throws {
+      let log = try ProductionLog(at: URL(fileURLWithPath: "/dev/full"), share: 1, facts: FakeFacts())
+      #expect(await log.lastError == nil)
+      await log.append(try sample())
+      #expect(await log.lastError?.description.hasPrefix("full cannot be written") == true)
+    }
+  #endif
 
   @Test func onlyTheShareIsDrawn() throws {
     let log = try makeLog(share: 0.25)

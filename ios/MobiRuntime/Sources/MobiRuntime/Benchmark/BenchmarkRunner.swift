@@ -30,6 +30,7 @@ public actor BenchmarkRunner {
   private let coldStarter: (any ColdStarter)?
   private let clock: MonotonicClock
   private let process: ProcessRecord
+  private let readDate: @Sendable () -> Date
 
   /// - Parameters:
   ///   - openClassifier: opens what is measured.
@@ -42,13 +43,14 @@ public actor BenchmarkRunner {
   ) {
     self.init(
       config: config, facts: facts, openClassifier: openClassifier, loadImage: loadImage, coldStarter: coldStarter,
-      clock: clock, process: .current)
+      clock: clock, process: .current, readDate: { Date() })
   }
 
   init(
     config: BenchConfig, facts: any DeviceFacts, openClassifier: @escaping OpenClassifier,
     loadImage: @escaping @Sendable (URL) throws -> RGBAImage,
-    coldStarter: (any ColdStarter)?, clock: MonotonicClock, process: ProcessRecord
+    coldStarter: (any ColdStarter)?, clock: MonotonicClock, process: ProcessRecord,
+    readDate: @escaping @Sendable () -> Date
   ) {
     self.config = config
     self.facts = facts
@@ -57,14 +59,17 @@ public actor BenchmarkRunner {
     self.coldStarter = coldStarter
     self.clock = clock
     self.process = process
+    self.readDate = readDate
   }
 
-  /// Checks every golden image, then delivers each run when it is whole: cold starts first, then round after round.
+  /// Checks every file and golden image, then delivers each run when it is whole: cold starts first, then round after
+  /// round.
   ///
   /// The next run begins when `deliver` returns, so that a run is on disk before anything else happens. An artefact is
-  /// loaded anew for each run: every run stands for itself, and one network at a time is in memory.
+  /// loaded anew for each run: every run stands for itself, and one network at a time is in memory. While the app is not
+  /// in the foreground a run is paused; it is marked then (`conditions.foreground` is false), and no analysis counts it.
   ///
-  /// Throws `MobiError.parity` where an artefact is wrong about its golden image, `CancellationError`, and what
+  /// Throws `MobiError.bundle` where a bundle is damaged, `MobiError.parity` where an artefact is wrong about its golden image, `CancellationError`, and what
   /// `deliver` and the classifiers throw.
   public func run(
     _ bundles: [ModelBundle], onProgress: @Sendable (BenchProgress) -> Void = { _ in },
@@ -78,24 +83,26 @@ public actor BenchmarkRunner {
     let session = UUID().uuidString.lowercased()
     for bundle in bundles {
       try Task.checkCancellation()
+      try bundle.verifyFiles()
       try await open(bundle).classifier.close()
     }
     let total = bundles.count * (config.coldStarts + config.runs)
     var index = 0
     for bundle in interleave(bundles, rounds: config.coldStarts) {
       try Task.checkCancellation()
-      guard var run = try await coldStarter?.startCold(bundle) else { continue }
+      guard var run = try await coldStarter?.startCold(bundle, threads: config.threads) else { continue }
+      try require(run, isColdRunOf: bundle)
       (run.sessionID, run.runIndex) = (session, index)
       try await deliver(run)
       index += 1
     }
     for bundle in interleave(bundles, rounds: config.runs) {
       try await facts.waitForForeground()
+      let name = bundle.manifest.name
       var run = try await measure(bundle, isAlone: bundles.count == 1) { [index] share, latest in
         onProgress(
           BenchProgress(
-            runsDone: Double(index) + share, runsTotal: total, bundleName: bundle.manifest.name,
-            latestInferenceNs: latest))
+            runsDone: Double(index) + share, runsTotal: total, bundleName: name, latestInferenceNs: latest))
       }
       (run.sessionID, run.runIndex) = (session, index)
       try await deliver(run)
@@ -118,8 +125,17 @@ public actor BenchmarkRunner {
     return run
   }
 
+  private func require(_ run: LatencyRun, isColdRunOf bundle: ModelBundle) throws {
+    let isOurs = run.processID == process.id
+    guard run.mode == .cold, run.bundle.bundleID == bundle.manifest.bundleID, !isOurs else {
+      throw MobiError.device(
+        "what came back is no cold start of \(bundle.manifest.name) in a process of its own",
+        got: isOurs ? "a run of this process" : "\(run.mode) of \(run.bundle.bundleID)")
+    }
+  }
+
   private func open(_ bundle: ModelBundle) async throws -> OpenedBundle {
-    let startedAt = Timestamp.format(Date())
+    let startedAt = Timestamp.format(readDate())
     let (conditions, foreground) = (facts.readConditions(), facts.readForeground())
     let classifier = try await openClassifier(bundle)
     do {
@@ -147,6 +163,7 @@ public actor BenchmarkRunner {
     _ bundle: ModelBundle, isAlone: Bool, tell: @Sendable (_ share: Double, _ latestNs: Int) -> Void
   ) async throws -> LatencyRun {
     let image = try loadImage(bundle.goldenImageURL)
+    let (date, ns) = (readDate(), clock.now())
     let opened = try await open(bundle)
     let timing: Timing
     do {
@@ -166,7 +183,8 @@ public actor BenchmarkRunner {
     run.postprocessNs = timing.samples.postprocessNs
     run.sampleAtNs = timing.samples.sampleAtNs
     run.thermal = timing.thermal
-    run.notes = describeOddities(of: timing, after: run.notes)
+    let stepSeconds = Int(readDate().timeIntervalSince(date) - Double(clock.now() - ns) / Double(Self.second))
+    run.notes = describeOddities(of: timing, clockStepSeconds: stepSeconds, after: run.notes)
     return run
   }
 
@@ -220,8 +238,12 @@ public actor BenchmarkRunner {
     thermal.append(ThermalSample(atNs: elapsed, state: state))
   }
 
-  private func describeOddities(of timing: Timing, after first: String?) -> String? {
+  private func describeOddities(of timing: Timing, clockStepSeconds: Int, after first: String?) -> String? {
     var notes = first.map { [$0] } ?? []
+    if clockStepSeconds != 0 {  // durations are of the other clock; people and networks set this one
+      let direction = clockStepSeconds < 0 ? "back" : "forward"
+      notes.append("the phone's clock was set \(direction) by \(abs(clockStepSeconds)) s during this run")
+    }
     if !timing.warmup.isWarm { notes.append("not warm yet after \(timing.warmup.count) inferences") }
     if config.mode == .sustained, timing.samples.count == BenchConfig.largestSamples {
       notes.append("ended after \(BenchConfig.largestSamples) samples, the most that a line holds")

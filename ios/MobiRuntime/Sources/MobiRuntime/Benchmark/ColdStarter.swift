@@ -3,8 +3,8 @@
 /// A computer starts a child. A phone's system lets no app do that: there the app itself is quit and started with a
 /// plan, and calls `BenchmarkRunner.runCold`.
 public protocol ColdStarter: Sendable {
-  /// Starts a process for the first load and the first inference of `bundle`, and returns its run.
+  /// Starts a process for the first load and the first inference of `bundle` with `threads`, and returns its run.
   ///
   /// Throws `MobiError.device` with the child's last words where it fails or does not end.
-  func startCold(_ bundle: ModelBundle) async throws -> LatencyRun
+  func startCold(_ bundle: ModelBundle, threads: Int?) async throws -> LatencyRun
 }

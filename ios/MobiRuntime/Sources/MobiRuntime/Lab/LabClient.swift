@@ -33,22 +33,26 @@ enum LabRefusal: Error, Equatable {
 /// Speaks the lab server's protocol over any transport; whatever the server says is checked.
 public struct LabClient: Sendable {
   static let largestAnswerBytes = 1024 * 1024
+  private static let longestAnswerNs = 60_000_000_000
   private static let longestDetail = 500
 
   private let transport: any HTTPTransport
   private let token: String?
   private let onTokenRefused: @Sendable () async -> Void
+  private let clock: MonotonicClock
 
   /// - Parameters:
   ///   - token: this phone's own, from `join`; nil before that.
   ///   - onTokenRefused: forgets the token, which the server takes no more; the error that is thrown then asks the
   ///     person to join again.
   public init(
-    transport: any HTTPTransport, token: String?, onTokenRefused: @escaping @Sendable () async -> Void = {}
+    transport: any HTTPTransport, token: String?, onTokenRefused: @escaping @Sendable () async -> Void = {},
+    clock: MonotonicClock = .continuous
   ) {
     self.transport = transport
     self.token = token
     self.onTokenRefused = onTokenRefused
+    self.clock = clock
   }
 
   /// Exchanges the one-time code of a QR for a token of this phone's own.
@@ -167,12 +171,16 @@ public struct LabClient: Sendable {
     }
   }
 
-  /// Reads a whole body, and no more of it than `limit` bytes whatever its length says.
+  /// Reads a whole body, no more of it than `limit` bytes whatever its length says, and not for ever.
   func collect(_ answer: HTTPAnswer, limit: Int) async throws -> Data {
     var body = Data()
+    let begun = clock.now()
     do {
       for try await piece in answer.body {
         body += piece
+        guard clock.now() - begun <= Self.longestAnswerNs else {
+          throw MobiError.server("the server's answer takes longer than a minute", hint: "Try again later")
+        }
         guard body.count <= limit else {
           throw LabRefusal.giveUp(
             .server(

@@ -44,6 +44,8 @@ public actor ProductionLog {
   private let readDate: @Sendable () -> Date
   private nonisolated let random: @Sendable () -> Double
   private var ids: DailyIDs?
+  /// Why the last line could not be written; nil where it was.
+  public private(set) var lastError: MobiError?
 
   /// - Parameters:
   ///   - url: a file in the app's own storage; made with the first line.
@@ -93,10 +95,18 @@ public actor ProductionLog {
   }
 
   /// Adds a line; the system writes it to disk when it likes, so that no inference waits for it.
-  func append(_ sample: Sample) throws {
-    let line = try describe(sample).jsonLine()
-    if try sizeOnDisk() + line.count + 1 > largestBytes { try dropOlderHalf() }
-    try file.append(line, synchronizing: false)
+  func append(_ sample: Sample) {
+    do {
+      let line = try describe(sample).jsonLine()
+      if try sizeOnDisk() + line.count + 1 > largestBytes { try dropOlderHalf() }
+      try file.append(line, synchronizing: false)
+      lastError = nil
+    } catch let error as MobiError {
+      lastError = error
+    } catch {
+      lastError = .device(
+        "\(file.url.lastPathComponent) cannot be kept: \(error.localizedDescription)", hint: "Free some space")
+    }
   }
 
   private func describe(_ sample: Sample) -> LatencyRun {

@@ -80,7 +80,7 @@ public actor PhotoClassifier {
     if let log, log.draws() {
       let sample = ProductionLog.Sample(
         classification, of: photo, bundle: bundle, runtime: classifier.runtime, cacheState: classifier.cacheState)
-      Task(priority: .utility) { try? await log.append(sample) }
+      Task(priority: .utility) { await log.append(sample) }
     }
     return classification
   }

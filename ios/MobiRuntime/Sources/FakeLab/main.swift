@@ -1,3 +1,0 @@
-import MobiRuntime
-
-print(LatencyRun.schema)
