@@ -31,6 +31,16 @@ class LayerCost:
     """Parameters that take part in multiply-adds: neither biases nor norms."""
     macs: int
     size_bytes: int
+    map_bytes: int
+    """What it reads and writes beside its parameters: its input and its output."""
+
+    @property
+    def intensity(self) -> float:
+        """Multiply-adds a byte that is moved: low ones wait for memory, high ones for arithmetic.
+
+        Source: Williams et al. 2009, "Roofline", Communications of the ACM 52(4), with multiply-adds for operations.
+        """
+        return self.macs / (self.size_bytes + self.map_bytes) if self.macs else 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,11 +106,13 @@ def count_cost(model: nn.Module, input_shape: tuple[int, ...]) -> Cost:
     layers = {name: module for name, module in model.named_modules() if _own_parameters(module)}
     kinds = {name: _kind(name, module) for name, module in layers.items()}
     outputs: dict[nn.Module, list[tuple[int, ...]]] = defaultdict(list)
+    map_bytes: dict[nn.Module, int] = defaultdict(int)
 
-    def note_output(module: nn.Module, _: object, output: Tensor) -> None:
+    def note_maps(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         outputs[module].append(tuple(output.shape))
+        map_bytes[module] += sum(tensor.numel() * tensor.element_size() for tensor in (*inputs, output))
 
-    hooks = [module.register_forward_hook(note_output) for module in layers.values()]
+    hooks = [module.register_forward_hook(note_maps) for module in layers.values()]
     try:
         _run_on_meta(model, input_shape)
     finally:
@@ -112,7 +124,7 @@ def count_cost(model: nn.Module, input_shape: tuple[int, ...]) -> Cost:
     for name, module in layers.items():
         parameters = [parameter for parameter in _own_parameters(module) if parameter not in counted]
         counted.update(parameters)  # a tied parameter costs once
-        costs.append(_layer_cost(name, kinds[name], module, parameters, outputs[module]))
+        costs.append(_layer_cost(name, kinds[name], module, parameters, outputs[module], map_bytes[module]))
     return Cost(
         params=sum(cost.params for cost in costs),
         macs=sum(cost.macs for cost in costs),
@@ -182,7 +194,12 @@ def _run_on_meta(model: nn.Module, input_shape: tuple[int, ...]) -> None:
 
 
 def _layer_cost(
-    name: str, kind: str, module: nn.Module, parameters: list[nn.Parameter], outputs: list[tuple[int, ...]]
+    name: str,
+    kind: str,
+    module: nn.Module,
+    parameters: list[nn.Parameter],
+    outputs: list[tuple[int, ...]],
+    map_bytes: int,
 ) -> LayerCost:
     weights = 0
     macs = 0
@@ -204,4 +221,5 @@ def _layer_cost(
         weights=weights,
         macs=macs,
         size_bytes=sum(parameter.numel() * parameter.element_size() for parameter in parameters),
+        map_bytes=map_bytes,
     )

@@ -144,11 +144,14 @@ def test_layers_are_counted_one_by_one() -> None:
 
     # By hand: the map is 4 × 2; a filter has 2 × 3 × 5 = 30 weights. Two images.
     assert cost.layers == (
-        LayerCost("0", "conv", (2, 8, 4, 2), params=248, weights=240, macs=2 * 8 * 4 * 2 * 30, size_bytes=992),
-        LayerCost("1", "norm", (2, 8, 4, 2), params=16, weights=0, macs=0, size_bytes=64),
-        LayerCost("3", "dense", (2, 3), params=195, weights=192, macs=2 * 3 * 64, size_bytes=780),
+        LayerCost("0", "conv", (2, 8, 4, 2), 248, weights=240, macs=2 * 8 * 4 * 2 * 30, size_bytes=992, map_bytes=1856),
+        LayerCost("1", "norm", (2, 8, 4, 2), 16, weights=0, macs=0, size_bytes=64, map_bytes=1024),
+        LayerCost("3", "dense", (2, 3), 195, weights=192, macs=2 * 3 * 64, size_bytes=780, map_bytes=536),
     )
     assert (cost.params, cost.macs, cost.size_bytes) == (459, 4224, 1836)
+    # Maps in float32: 2×4×7×6 in and 2×8×4×2 out, 4 bytes each.
+    assert cost.layers[0].intensity == 3840 / (992 + 4 * (336 + 128))
+    assert cost.layers[1].intensity == 0
 
 
 def test_half_precision_takes_half_the_bytes() -> None:

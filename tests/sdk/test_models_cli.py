@@ -9,7 +9,7 @@ from mobisdk.models import list_models
 
 
 def run(*arguments: str) -> str:
-    result = CliRunner().invoke(models_app, arguments, catch_exceptions=False)
+    result = CliRunner(env={"COLUMNS": "100"}).invoke(models_app, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     assert result.stderr == ""
     return result.stdout
@@ -38,8 +38,9 @@ def test_list_takes_both_dials_and_the_classes() -> None:
 def test_show_prints_every_layer_and_the_shares_of_table_2() -> None:
     lines = [line.split() for line in run("show", "mobilenet_v1").splitlines()]
 
-    assert ["stem.conv", "conv", "32×112×112", "864", "10.84", "3.5"] in lines
-    assert ["blocks.12.pointwise.conv", "conv1x1", "1024×7×7", "1,048,576", "51.38", "4194.3"] in lines
+    # 10,838,016 multiply-adds on 4 · (864 + 3·224² + 32·112²) bytes; 51,380,224 on 4 · (1024² + 2 · 1024·7²).
+    assert ["stem.conv", "conv", "32×112×112", "864", "10.84", "3.5", "4.9"] in lines
+    assert ["blocks.12.pointwise.conv", "conv1x1", "1024×7×7", "1,048,576", "51.38", "4194.3", "11.2"] in lines
     assert ["all", "4,231,976", "568.74", "16927.9"] in lines
     assert ["conv1x1", "13", "94.86", "74.59"] in lines
     assert ["dense", "1", "0.18", "24.33"] in lines
@@ -53,6 +54,20 @@ def test_show_answers_with_one_document() -> None:
     assert sum(layer["macs"] for layer in document["layers"]) == document["macs"]
     assert sum(kind["macs_share"] for kind in document["kinds"]) == pytest.approx(1.0)
     assert document["layers"][-1]["output_shape"] == [1, 1000]
+
+
+def test_paper_lays_the_papers_figures_beside_ours() -> None:
+    lines = [line.split() for line in run("paper").splitlines()]
+
+    assert ["Conv", "MobileNet", "71.7", "4866", "4867.3", "29.3", "29.29"] in lines
+    assert ["VGG", "16", "71.5", "15300", "–", "138", "–"] in lines
+    tables = json.loads(run("paper", "--json"))["tables"]
+    assert [table["table"] for table in tables] == [4, 5, 6, 7, 8, 9]
+    for row in (row for table in tables for row in table["rows"] if row["spec"]):
+        assert row["params"] / 1e6 == pytest.approx(row["million_params"], abs=0.06)
+        # SqueezeNet's 1,700 are floating-point operations at 227×227, two a multiply-add.
+        factor = 2 if row["name"] == "SqueezeNet" else 1
+        assert factor * row["macs"] / 1e6 == pytest.approx(row["million_macs"], rel=0.04)
 
 
 @pytest.mark.parametrize(

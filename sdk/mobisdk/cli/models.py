@@ -71,20 +71,67 @@ def show_architecture(
             {
                 "spec": dataclasses.asdict(spec),
                 **dataclasses.asdict(cost),
+                "layers": [dataclasses.asdict(layer) | {"intensity": layer.intensity} for layer in cost.layers],
                 "kinds": list(map(dataclasses.asdict, kinds)),
             }
         )
-    layers = _table(spec.name, ("layer", "kind"), ("output", "params", "M macs", "fp32 kB"))
+    layers = _table(spec.name, ("layer", "kind"), ("output", "params", "M macs", "fp32 kB", "macs/byte"))
     for layer in cost.layers:
         output = "×".join(map(str, layer.output_shape[1:]))
-        layers.add_row(layer.name, layer.kind, output, *_costs(layer))
+        layers.add_row(layer.name, layer.kind, output, *_costs(layer), f"{layer.intensity:.1f}")
     layers.add_section()
-    layers.add_row("all", "", "", *_costs(cost))
+    layers.add_row("all", "", "", *_costs(cost), "")
     shares = _table("by kind", ("kind",), ("layers", "% of macs", "% of weights"))
     for kind in kinds:
         shares.add_row(kind.kind, str(kind.layers), f"{100 * kind.macs_share:.2f}", f"{100 * kind.weights_share:.2f}")
     stdout().print(layers)
     return stdout().print(shares)
+
+
+@models_app.command("paper")
+def show_paper(json: Json = False) -> None:
+    """The MobileNet paper's tables 4 to 9, beside what the networks here count."""
+    from mobisdk.cost import count_spec_cost
+    from mobisdk.models.paper import PAPER_TABLES
+
+    specs = {row.spec for table in PAPER_TABLES for row in table.rows if row.spec is not None}
+    costs = {spec: count_spec_cost(spec) for spec in specs}
+    if json:
+        tables = [
+            {
+                "table": table.number,
+                "title": table.title,
+                "rows": [
+                    {
+                        **row._asdict(),
+                        "spec": dataclasses.asdict(row.spec) if row.spec else None,
+                        "params": costs[row.spec].params if row.spec else None,
+                        "macs": costs[row.spec].macs if row.spec else None,
+                    }
+                    for row in table.rows
+                ],
+            }
+            for table in PAPER_TABLES
+        ]
+        return print_json({"tables": tables})
+    for paper in PAPER_TABLES:
+        table = _table(
+            f"Table {paper.number}: {paper.title}",
+            ("network",),
+            ("ImageNet %", "M macs", "here", "M params", "here"),
+        )
+        for row in paper.rows:
+            cost = costs[row.spec] if row.spec else None
+            table.add_row(
+                row.name,
+                f"{row.accuracy:g}",
+                f"{row.million_macs:g}",
+                f"{cost.macs / 1e6:.1f}" if cost else "–",
+                f"{row.million_params:g}",
+                f"{cost.params / 1e6:.2f}" if cost else "–",
+            )
+        stdout().print(table)
+    return None
 
 
 def _costs(cost: "Cost | LayerCost") -> tuple[str, str, str]:
