@@ -23,6 +23,7 @@ from mobisdk.cli import (
     quickstart,
     runs,
     serve,
+    simulate_phones,
     train,
     verify,
 )
@@ -78,6 +79,7 @@ app.command()(evaluate.evaluate)
 app.command()(classify.classify)
 app.command()(bench.bench)
 app.add_typer(serve.serve_app, name="serve")
+app.command("simulate-phones")(simulate_phones.simulate_phones)
 app.command()(analyze.analyze)
 app.command()(compare.compare)
 app.command()(predict.predict)

@@ -30,12 +30,19 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate as PEM, with --tls-key.", metavar="FILE")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key as PEM.", metavar="FILE")] = None,
+    accuracy: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--accuracy", help="What `evaluate --json` printed, for the page; may be repeated.", metavar="FILE"
+        ),
+    ] = None,
 ) -> None:
     """Bundles to phones, logs from phones, and a live page between them."""
     if context.invoked_subcommand is not None:
         return
     if (tls_cert is None) != (tls_key is None):
         raise typer.BadParameter("--tls-cert and --tls-key go together")
+    from mobisdk.report.accuracy import read_accuracies
     from mobisdk.report.printable import printable
     from mobisdk.server.app import create_app
     from mobisdk.server.lab import close_lab, open_lab
@@ -63,10 +70,10 @@ def serve(
                 _on_enter(lambda: _show_code(opened, address))
 
         LAB.mkdir(exist_ok=True)
-        lab = open_lab(opened, bundles, address, on_joined=welcome)
+        lab = open_lab(opened, bundles, address, accuracies=read_accuracies(accuracy or []), on_joined=welcome)
         try:
             app = create_app(lab, open_log(LAB / "requests.jsonl"), named)
-            create_server(app, certificate, lab.limits, tell).run([listener])
+            create_server(app, certificate, lab.limits, tell, lab.stopping.set).run([listener])
         finally:
             close_lab(lab)
 

@@ -11,7 +11,7 @@ from mobisdk.server.body import LimitedBodies
 from mobisdk.server.lab import Lab
 from mobisdk.server.problems import add_handlers
 from mobisdk.server.request_log import RequestLog
-from mobisdk.server.routes import bundles, health, metrics, plan, runs, tokens
+from mobisdk.server.routes import bundles, dashboard, health, metrics, page, plan, runs, tokens
 from mobisdk.server.security import Guard, own_names
 
 
@@ -27,7 +27,7 @@ def create_app(lab: Lab, logger: logging.Logger, names: tuple[str, ...] = ()) ->
     )
     app.state.lab = lab
     add_handlers(app)
-    for routes in (tokens, bundles, plan, runs, health, metrics):
+    for routes in (page, tokens, bundles, plan, runs, dashboard, health, metrics):
         app.include_router(routes.router)
 
     @app.get("/openapi.json", include_in_schema=False, dependencies=[Depends(allow("read"))])

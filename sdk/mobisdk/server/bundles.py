@@ -88,6 +88,11 @@ class BundleCatalog:
         found = {entry.summary.bundle_id: entry.summary for entry in self._entries().values()}
         return sorted(found.values(), key=lambda summary: (summary.created_at, summary.bundle_id), reverse=True)
 
+    def macs_by_variant(self) -> dict[str, int]:
+        """Multiply-adds of every variant that a whole bundle is of."""
+        found = self._entries().values()
+        return {entry.summary.variant_id: entry.bundle.manifest["model"]["macs"] for entry in found}
+
     def list_refused(self) -> dict[str, str]:
         """Why folders that hold a manifest are not offered, by their names."""
         self._scan()

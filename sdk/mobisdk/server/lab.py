@@ -1,11 +1,14 @@
 """What the routes of one server process share."""
 
+import asyncio
 import dataclasses
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from starlette.requests import HTTPConnection
 
+from mobisdk.report.accuracy import Accuracy
 from mobisdk.server.bundles import BundleCatalog
 from mobisdk.server.limits import Limits, Rates
 from mobisdk.server.link import Address
@@ -28,8 +31,14 @@ class Lab:
     rates: Rates
     address: Address
     """What the QR code holds: where phones reach this process, and how they know it."""
+    accuracies: Mapping[str, Accuracy]
+    """By variant, as `mobisdk evaluate` found them."""
     on_joined: Callable[[str], None]
     """Told the name of each phone that joins, which may be hostile text."""
+    streams: asyncio.Semaphore
+    """One for each page that may watch."""
+    stopping: threading.Event
+    """Set when the server ends: pages that watch are let go."""
 
 
 def open_lab(
@@ -37,6 +46,7 @@ def open_lab(
     bundles: Path,
     address: Address,
     limits: Limits | None = None,
+    accuracies: Mapping[str, Accuracy] | None = None,
     on_joined: Callable[[str], None] = lambda _: None,
 ) -> Lab:
     """Start what a server process needs; `close_lab` ends it."""
@@ -50,7 +60,10 @@ def open_lab(
         limits,
         Rates(limits),
         address,
+        accuracies or {},
         on_joined,
+        asyncio.Semaphore(limits.streams),
+        threading.Event(),
     )
 
 

@@ -40,11 +40,15 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def create_server(
-    app: ASGIApp, certificate: Certificate | None, limits: Limits, ready: Callable[[], None]
+    app: ASGIApp,
+    certificate: Certificate | None,
+    limits: Limits,
+    ready: Callable[[], None],
+    stopping: Callable[[], None],
 ) -> uvicorn.Server:
     """Make the server, to be run with `bind`'s socket until SIGTERM or Ctrl-C: it finishes what was begun.
 
-    `ready` is called when connections are taken.
+    `ready` is called when connections are taken, `stopping` when they are to end.
     """
     config = uvicorn.Config(
         app,
@@ -60,13 +64,14 @@ def create_server(
         ssl_certfile=certificate.cert if certificate else None,
         ssl_keyfile=certificate.key if certificate else None,
     )
-    return _Server(config, ready)
+    return _Server(config, ready, stopping)
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
+        self._stopping = stopping
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -78,6 +83,10 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping()
+        await super().shutdown(sockets)
 
 
 def _limited_protocol(limits: Limits) -> type[asyncio.Protocol]:

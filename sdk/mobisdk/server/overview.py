@@ -33,6 +33,7 @@ _PAGE: Final = 20_000
 _LATEST: Final = 20
 _MOST_SET_ASIDE: Final = 100
 _HOT = ("serious", "critical")
+_NEWEST_SECONDS: Final = 0.3
 _REST_FACTOR: Final = 4
 """After a refresh, so many times as long as it took: at most a fifth of a processor."""
 
@@ -55,6 +56,7 @@ class _Named:
 
     device_id: str
     device: str
+    short: str
     platform: str
     is_emulator: bool
     model: str
@@ -74,11 +76,16 @@ class Overview:
         self._latest: collections.deque[dict[str, Any]] = collections.deque(maxlen=_LATEST)
         self._document: dict[str, Any] | None = None
         self._rest_until = 0.0
+        self._newest = (0, 0)
+        self._newest_until = 0.0
 
     def latest_seq(self) -> tuple[int, int]:
-        """Numbers that grow with each run and each line set aside."""
-        with self._store.reading() as connection:
-            return _newest(connection, runs.c.seq), _newest(connection, set_aside.c.number)
+        """Numbers that grow with each run and each line set aside; pages ask often, the store is asked rarely."""
+        if time.monotonic() >= self._newest_until:
+            with self._store.reading() as connection:
+                self._newest = _newest(connection, runs.c.seq), _newest(connection, set_aside.c.number)
+            self._newest_until = time.monotonic() + _NEWEST_SECONDS
+        return self._newest
 
     def read(self) -> dict[str, Any]:
         """Return the document that the page draws; right after a refresh that took long, that one's."""
@@ -149,6 +156,7 @@ class Overview:
             "seq": row.seq,
             "received_at": row.received_at,
             "device": named.device,
+            "device_short": named.short,
             "network": named.row["network"],
             "recipe": named.row["recipe"],
             "mode": row.mode,
@@ -163,6 +171,7 @@ class Overview:
             "group_id": group_id,
             "device_id": named.device_id,
             "device": named.device,
+            "device_short": named.short,
             "platform": named.platform,
             "model": named.model,
             **named.row,
@@ -258,6 +267,7 @@ def _name_group(row: Any) -> _Named:
     return _Named(
         device_id=row.device_id,
         device=printable(report.device_label),
+        short=printable(report.device_label.split(" (")[0].split(", ")[0]),
         platform=printable(device.platform),
         is_emulator=device.is_emulator,
         model=device.model,

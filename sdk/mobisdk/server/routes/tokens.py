@@ -134,9 +134,16 @@ async def sign_in(request: Request, response: Response, body: SignIn) -> Session
 
 
 @router.get("/v1/session")
-async def get_session(own: Annotated[Token, Depends(authenticate)]) -> Session:
-    """Say what this page may do."""
-    return Session(rights=list(own.rights))
+async def get_session(request: Request) -> Session:
+    """Say what this page may do; no right at all before it has signed in."""
+    if not request.cookies.get(cookie_name(request)):
+        return Session(rights=[])
+    try:
+        return Session(rights=list((await authenticate(request)).rights))
+    except ProblemError as exc:
+        if exc.status_code != 401:
+            raise
+        return Session(rights=[])
 
 
 @router.delete("/v1/session", status_code=204)

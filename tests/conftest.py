@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-CONTRACT = Path(__file__).parents[1] / "contract"
+CONTRACT = Path(__file__).parent / "contract"
 
 
 @dataclasses.dataclass
@@ -114,16 +114,23 @@ def start_lab(tmp_path_factory: pytest.TempPathFactory, bundles_folder: Path) ->
     running: list[RunningLab] = []
 
     def start(
-        *, tls: bool = False, store: str | None = None, bundles: Path | None = None, limits: Limits | None = None
+        *,
+        tls: bool = False,
+        store: str | None = None,
+        bundles: Path | None = None,
+        limits: Limits | None = None,
+        accuracies: Any = None,
     ) -> RunningLab:
         folder = tmp_path_factory.mktemp("lab")
         listener = bind("127.0.0.1", 0)
         certificate = keep_certificate(folder, ["127.0.0.1"]) if tls else None
         address = Address("127.0.0.1", listener.getsockname()[1], certificate.sha256 if certificate else None)
         opened = open_store(store or str(folder / "runs.db"))
-        lab = open_lab(opened, bundles or bundles_folder, address, limits)
+        lab = open_lab(opened, bundles or bundles_folder, address, limits, accuracies)
         ready = threading.Event()
-        server = create_server(create_app(lab, open_log(folder / "requests.jsonl")), certificate, lab.limits, ready.set)
+        server = create_server(
+            create_app(lab, open_log(folder / "requests.jsonl")), certificate, lab.limits, ready.set, lab.stopping.set
+        )
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         assert ready.wait(30)
