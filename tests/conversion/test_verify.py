@@ -109,6 +109,14 @@ def test_options_that_do_not_fit_are_refused_before_anything_is_run(options: lis
     assert result.stdout == ""
 
 
+def test_float32_is_known_to_leave_the_neural_engine(bundles: dict[str, Bundle]) -> None:
+    check = checks_of(bundles["coreml_fp32"].path)["Neural Engine"]
+    assert {leaving["op"]: leaving["count"] for leaving in check["figures"]["leaves"]} == {"conv": 27, "linear": 1}
+    assert "float16" in check["found"]
+    assert checks_of(bundles["coreml_fp16"].path)["Neural Engine"]["figures"] == {"leaves": []}
+    assert "Neural Engine" not in checks_of(bundles["xnnpack_fp32"].path)
+
+
 # --- on images ------------------------------------------------------------------------------------------------------
 
 

@@ -77,7 +77,7 @@ def test_package_when_it_is_another_tools_then_one_command_opens_lists_and_evalu
     assert result.exit_code == 0, result.output
     (document,) = json.loads(result.stdout)["bundles"]
     checks = {check["name"]: check for check in document["checks"]}
-    assert list(checks) == ["package", "weights", "operations", "evaluation"]
+    assert list(checks) == ["package", "weights", "operations", "Neural Engine", "evaluation"]
     assert all(check["ok"] for check in checks.values())
     assert checks["package"]["figures"]["needs"] == "iOS 15"
     assert checks["package"]["figures"]["inputs"] == {"photo": "RGB image, 32×24"}
@@ -152,7 +152,7 @@ def test_package_when_an_operation_is_not_known_then_it_is_named_and_nothing_fai
     assert result.exit_code == 0
     assert "operation non_zero (places) of the program is not known" in result.stdout
     assert "Core ML on a Mac" in result.stdout
-    assert [check.ok for check in verify_package(path)] == [True, True, None, None]
+    assert [check.ok for check in verify_package(path)] == [True, True, None, True, None]
 
 
 def test_package_when_its_input_is_no_photograph_then_says_what_it_takes(tmp_path: Path) -> None:

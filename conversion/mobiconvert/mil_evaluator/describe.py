@@ -9,6 +9,7 @@ from typing import Any
 
 from mobiconvert.mil_evaluator.dtypes import dtype_of_proto
 from mobiconvert.mil_evaluator.load import check_known, main_function
+from mobiconvert.mil_evaluator.neural_engine import LeavesNeuralEngine, find_leaving
 from mobiconvert.mil_evaluator.package import open_package
 from mobisdk.errors import UnsupportedError
 
@@ -32,6 +33,7 @@ class PackageReport:
     unknown: tuple[str, ...]
     """Why the evaluator cannot run it, a sentence for each operation that it does not know."""
     weights: "WeightsReport"
+    leaves_neural_engine: tuple[LeavesNeuralEngine, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +62,7 @@ def describe_package(path: Path) -> PackageReport:
         UnsupportedError: it is not an ML program.
     """
     package = open_package(path)
-    _, block, description = main_function(package)
+    function, block, description = main_function(package)
     version = int(package.specification.specificationVersion)
     types = Counter(message.type for message in block.operations if message.type != "const")
     return PackageReport(
@@ -74,6 +76,7 @@ def describe_package(path: Path) -> PackageReport:
         weights=_describe_weights(
             block, {name: count for name, count in types.most_common() if name.startswith("constexpr_")}
         ),
+        leaves_neural_engine=find_leaving(block, function.inputs),
     )
 
 

@@ -121,6 +121,8 @@ def verify_bundle(path: Path) -> Iterator[Check]:
             if _has_core_ml(bundle):
                 yield _check_golden("golden under Core ML itself", bundle, load_coreml_classifier)
             yield _report_delegation(bundle)
+            if bundle.target.runtime == "coreml":
+                yield _report_neural_engine(bundle)
     except MobiError as error:
         yield Check("bundle", False, str(error))
 
@@ -235,6 +237,13 @@ def _check_against_network(
         dataclasses.asdict(found),
         [row],
     )
+
+
+def _report_neural_engine(bundle: "Bundle") -> Check:
+    from mobiconvert.mil_evaluator import describe_package
+    from mobisdk.cli.verify_package import report_neural_engine
+
+    return report_neural_engine(describe_package(bundle.model_path))
 
 
 def _report_delegation(bundle: "Bundle") -> Check:

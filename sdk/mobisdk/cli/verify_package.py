@@ -38,6 +38,7 @@ def verify_package(path: Path) -> Iterator[Check]:
         yield _check_package(report)
         yield Check("weights", True, _describe_weights(report), dataclasses.asdict(report.weights))
         yield _check_operations(report)
+        yield report_neural_engine(report)
         if report.unknown:
             yield Check("evaluation", None, "not evaluated: Core ML on a Mac runs what is not known here")
         else:
@@ -84,6 +85,18 @@ def _check_operations(report: "PackageReport") -> Check:
     shown = "; ".join(report.unknown[:_SHOWN])
     more = f"; and {len(report.unknown) - _SHOWN} more" if len(report.unknown) > _SHOWN else ""
     return Check("operations", None, f"{found}. {shown}{more}", figures)
+
+
+def report_neural_engine(report: "PackageReport") -> Check:
+    """What public rules forecast: it is never a failure, and only a phone knows."""
+    leaving = report.leaves_neural_engine
+    found = "; ".join(f"{each.count} × {each.op} ({each.reason})" for each in leaving)
+    return Check(
+        "Neural Engine",
+        None if leaving else True,
+        f"known to leave it: {found}" if leaving else "no operation is known to leave it; the phone decides",
+        {"leaves": [dataclasses.asdict(each) for each in leaving]},
+    )
 
 
 def _check_evaluation(path: Path, program: "MilProgram") -> Iterator[Check]:
