@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Checks the Swift code: format, the build with warnings as errors, tests with their line coverage, the optimized build.
-# On Debian in the toolchain of ios/toolchain.sh, on a Mac with Xcode's. Build products stay in ios/MobiRuntime/.build.
+# On Debian in the toolchain of ios/toolchain.sh, on a Mac with Xcode's. Build products stay in .build folders.
+# On a Mac the app is built and tested in a simulator too: MOBISDK_SIMULATOR names one other than iPhone 16.
 # Without a toolchain it says how to get one; with CI=true that is an error.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly FORMATTED=(Package.swift ios/MobiRuntime/Package.swift ios/MobiRuntime/Sources ios/MobiRuntime/Tests ios/Stubs)
+readonly FORMATTED=(Package.swift ios/MobiRuntime/Package.swift ios/MobiRuntime/Sources ios/MobiRuntime/Tests ios/MobiBench ios/Stubs)
 
 swift_run() { ios/toolchain.sh run swift "$@"; }
 
@@ -19,12 +20,22 @@ check_root_package() {
 
 run_tests() { swift_run test --package-path ios/MobiRuntime --enable-code-coverage -Xswiftc -warnings-as-errors --quiet; }
 
+# The app's logic; its screens need Apple's frameworks.
+run_app_tests() { swift_run test --package-path ios/MobiBench -Xswiftc -warnings-as-errors --quiet; }
+
 check_coverage() {
   python3 ios/coverage.py "$(swift_run test --package-path ios/MobiRuntime --show-codecov-path)"
 }
 
 # A Mac has the frameworks themselves.
 check_against_stubs() { [ "$(uname -s)" = Darwin ] || ios/typecheck.sh; }
+
+# The app itself, with its unit and UI tests in both languages.
+run_on_simulator() {
+  [ "$(uname -s)" = Darwin ] || return 0
+  xcodebuild build test -quiet -project ios/MobiBench/MobiBench.xcodeproj -scheme MobiBench \
+    -destination "platform=iOS Simulator,name=${MOBISDK_SIMULATOR:-iPhone 16}" CODE_SIGNING_ALLOWED=NO
+}
 
 # What an app's user gets is optimized, and the measurements are taken with it.
 build_release() {
@@ -41,7 +52,11 @@ if ! ios/toolchain.sh which >/dev/null 2>&1; then
   [ "${CI:-}" != true ]
   exit
 fi
-for step in check_format check_root_package check_against_stubs run_tests check_coverage build_release check_allocations; do
+steps=(
+  check_format check_root_package check_against_stubs run_tests check_coverage run_app_tests build_release
+  check_allocations run_on_simulator
+)
+for step in "${steps[@]}"; do
   echo "ios: ${step//_/ }" >&2
   "$step"
 done

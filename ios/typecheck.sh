@@ -9,7 +9,9 @@ readonly PRODUCTS=MobiRuntime/.build-stubs
 readonly FLAGS=(-swift-version 6 -warnings-as-errors -parse-as-library -I "$PRODUCTS")
 
 # In this order: a module imports only those before it.
-readonly STUBS=(CoreVideo CoreGraphics ImageIO CoreML ExecuTorch Security)
+readonly STUBS=(
+  CoreVideo CoreGraphics ImageIO CoreML ExecuTorch Security Network UniformTypeIdentifiers UIKit SwiftUI PhotosUI Charts
+)
 
 emit_module() {
   local name=$1
@@ -22,3 +24,7 @@ mkdir -p "$PRODUCTS"
 for stub in "${STUBS[@]}"; do emit_module "$stub" Stubs/"$stub"/*.swift; done
 mapfile -t runtime < <(find MobiRuntime/Sources/MobiRuntime -name '*.swift' | sort)
 emit_module MobiRuntime -package-name mobiruntime -enable-testing "${runtime[@]}"
+mapfile -t app < <(find MobiBench/MobiBench -name '*.swift' | sort)
+emit_module MobiBench -enable-testing "${app[@]}"
+./toolchain.sh run swiftc -swift-version 6 -warnings-as-errors -typecheck -module-name MobiBenchUITests \
+  Stubs/XCUITest.swift MobiBench/MobiBenchUITests/*.swift
