@@ -18,6 +18,7 @@ from mobisdk.cli import (
     doctor,
     evaluate,
     export,
+    logs,
     models,
     predict,
     quickstart,
@@ -79,6 +80,7 @@ app.command()(evaluate.evaluate)
 app.command()(classify.classify)
 app.command()(bench.bench)
 app.add_typer(serve.serve_app, name="serve")
+app.add_typer(logs.logs_app, name="logs")
 app.command("simulate-phones")(simulate_phones.simulate_phones)
 app.command()(analyze.analyze)
 app.command()(compare.compare)

@@ -27,6 +27,8 @@ class Limits:
     """Between a request's first byte, or the connection, and its last header."""
     read_seconds: float = 60
     """For which a client may read nothing of an answer that waits for it."""
+    idle_seconds: int = 60
+    """For which a connection is kept for the next request."""
     requests_a_minute: int = 6000
     """Of one token."""
     requests_a_minute_by_address: int = 30_000
