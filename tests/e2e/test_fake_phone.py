@@ -31,6 +31,8 @@ MOBISDK = [sys.executable, "-m", "mobisdk"]
 
 
 def find_obstacle() -> str | None:
+    if sys.platform == "darwin":
+        return "on a Mac the transport speaks TLS only, and the server has none on its own loopback"
     if subprocess.run([IOS / "toolchain.sh", "which"], capture_output=True, check=False).returncode != 0:
         return "there is no Swift 6 toolchain: run make toolchains"
     return None

@@ -146,6 +146,18 @@ import Testing
     #expect(runs[0].inferenceNs == [classification.inferenceNs])
   }
 
+  @Test func sharesThatTheNetworkGivesItselfAreNotSharedOutAgain() async throws {
+    let softmax = try ContractFiles.iosBundle(
+      in: scratch, replacing: "\"activation\": \"logits\"", with: "\"activation\": \"softmax\"")
+    #expect(softmax.manifest.output.activation == .softmax)
+    let photos = try PhotoClassifier(softmax, FakeClassifier([0, 1]))
+    let certain = try await photos.classify(try ContractFiles.goldenPixels(of: softmax))
+    #expect(certain.answers.map(\.probability) == [1, 0])
+    let other = try PhotoClassifier(softmax, FakeClassifier([0.75, 0.25]))
+    let shared = try await other.classify(try ContractFiles.goldenPixels(of: softmax))
+    #expect(abs(shared.answers[0].probability - 0.75) < 1e-6)
+  }
+
   @Test func withoutALogNothingIsWrittenAndTheNetworkIsClosed() async throws {
     let fake = FakeClassifier([0, 2])
     do {

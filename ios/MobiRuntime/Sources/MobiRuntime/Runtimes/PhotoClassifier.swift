@@ -1,3 +1,5 @@
+import Foundation
+
 /// What a network says of one photograph, and how long it took.
 public struct Classification: Equatable, Sendable {
   /// A class with its label.
@@ -26,7 +28,7 @@ public struct Classification: Equatable, Sendable {
 public actor PhotoClassifier {
   private let bundle: ModelBundle
   private let classifier: any Classifier
-  private let log: ProductionLog?
+  private let productionLog: ProductionLog?
   private let labels: [String]
   private let clock: MonotonicClock
   private var preprocessor: Preprocessor
@@ -45,7 +47,7 @@ public actor PhotoClassifier {
   ) throws {
     self.bundle = bundle
     self.classifier = classifier
-    self.log = log
+    productionLog = log
     self.clock = clock
     labels = try bundle.labels()
     guard labels.count == bundle.manifest.model.numClasses else {
@@ -73,14 +75,18 @@ public actor PhotoClassifier {
     let ready = clock.now()
     try classifier.forward(into: &logits)
     let ran = clock.now()
+    // topK's own softmax gives shares back as they are if their logarithms go in.
+    if bundle.manifest.output.activation == .softmax {
+      for index in logits.indices { logits[index] = log(logits[index]) }
+    }
     let best = topK(logits, count: count)
     let classification = Classification(
       answers: best.map { .init(label: labels[$0.index], probability: $0.probability) },
       preprocessNs: ready - begun, inferenceNs: ran - ready, postprocessNs: clock.now() - ran)
-    if let log, log.draws() {
+    if let productionLog, productionLog.draws() {
       let sample = ProductionLog.Sample(
         classification, of: photo, bundle: bundle, runtime: classifier.runtime, cacheState: classifier.cacheState)
-      Task(priority: .utility) { await log.append(sample) }
+      Task(priority: .utility) { await productionLog.append(sample) }
     }
     return classification
   }

@@ -8,6 +8,24 @@ extension ContractFiles {
     try ModelBundle.open(folder.appendingPathComponent("bundles/ios"))
   }
 
+  /// The same with another manifest, whose hashes fit again.
+  static func iosBundle(
+    in scratch: ScratchFolder, replacing old: String, with new: String
+  ) throws -> ModelBundle {
+    let copy = scratch.url.appendingPathComponent("edited")
+    try FileManager.default.copyItem(at: iosBundle().directory, to: copy)
+    let url = copy.appendingPathComponent("manifest.json")
+    var text = try String(contentsOf: url, encoding: .utf8).replacing(old, with: new)
+    let manifest = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
+    let (id, seal) = (manifest?["bundle_id"] as? String ?? "", manifest?["manifest_sha256"] as? String ?? "")
+    guard case .object(var members) = try JSONParser.parse(text.utf8) else { throw MobiError.data("no manifest") }
+    for key in ["bundle_id", "created_at", "manifest_sha256", "parity"] { members[key] = nil }
+    text = text.replacing(id, with: SHA256.hexDigest(of: JSONValue.object(members).canonical))
+    let unsealed = text.replacing(seal, with: String(repeating: "0", count: 64))
+    try Data(text.replacing(seal, with: SHA256.hexDigest(of: Array(unsealed.utf8))).utf8).write(to: url)
+    return try ModelBundle.open(copy)
+  }
+
   /// The one that the recorded answers belong to.
   static func androidBundle() throws -> ModelBundle {
     try ModelBundle.open(folder.appendingPathComponent("bundles/android"))
