@@ -6,7 +6,9 @@ The phone is `FakePhone` of ios/MobiRuntime, its network a fake; everything else
 import itertools
 import json
 import os
+import resource
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -238,6 +240,30 @@ def test_a_kill_in_the_middle_of_the_log_loses_the_run_under_way_alone(phone: Pa
     assert ids[: len(before)] == before
     assert len(ids) == count
     assert sorted(ids_at(lab)) == sorted(ids)
+
+
+@pytest.mark.parametrize(
+    ("limit", "sentence", "whole_runs"),
+    [(1_000, "the bundle cannot be stored", 0), (5_000, "runs.jsonl cannot be written", 2)],
+)
+def test_a_phone_that_is_full_says_so_and_goes_on_when_there_is_space(
+    phone: Path, lab: Lab, storage: Path, limit: int, sentence: str, whole_runs: int
+) -> None:
+    def fill_disk() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing past the limit is an error then, as on a full disk
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    command = [IOS / "toolchain.sh", "run", phone, "lab", str(lab.address.port), lab.code, storage]
+    full = subprocess.run(command, preexec_fn=fill_disk, capture_output=True, text=True, check=False)
+    assert full.returncode == 1
+    assert full.stderr.startswith(f"Error: {sentence}")
+    assert "Free some space" in full.stderr
+    log = storage / "runs.jsonl"
+    before = log.read_bytes() if log.exists() else b""
+    assert len(before.splitlines()) == whole_runs
+    assert finish(phone, lab, storage) == f"uploaded {whole_runs + 6} 0 0"
+    assert log.read_bytes().startswith(before)
+    assert sorted(ids_at(lab)) == sorted(ids_in(log))
 
 
 def test_a_kill_between_the_servers_answer_and_the_phone_doubles_nothing(phone: Path, lab: Lab, storage: Path) -> None:

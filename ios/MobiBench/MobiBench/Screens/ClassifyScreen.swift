@@ -48,7 +48,7 @@ struct ClassifyScreen: View {
   @ViewBuilder private var answers: some View {
     if let classification = model.classification {
       Section {
-        ForEach(Array(classification.answers.enumerated()), id: \.offset) { _, answer in
+        ForEach(Array(classification.predictions.enumerated()), id: \.offset) { _, answer in
           HStack {
             Text(answer.label)
             Spacer()

@@ -320,6 +320,18 @@ import Testing
     #expect(fake.calls == 0)
   }
 
+  @Test func aRunnerMeasuresOneThingAtATime() async throws {
+    let fake = try classifier()
+    let measuring = runner(try BenchConfig(runs: 1, samples: 1)) { _ in fake }
+    let bundle = bundle
+    let errors = Collected<MobiError?>()
+    try await measuring.run([bundle]) { _ in
+      errors.add(await thrownError { try await measuring.run([bundle]) { _ in } })
+    }
+    #expect(errors.items.first??.description.hasPrefix("this runner is measuring already") == true)
+    try await measuring.run([bundle]) { _ in }
+  }
+
   @Test func settingsOutOfRangeAreRefusedByName() {
     let wrong: [(String, () throws -> BenchConfig)] = [
       ("threads", { try BenchConfig(threads: 0) }), ("runs", { try BenchConfig(runs: 0) }),

@@ -177,6 +177,20 @@ import Testing
     #expect(placed.manifest.bundleID == bundle.manifest.bundleID)
   }
 
+  @Test func aBundleIsDownloadedOnceAtATime() async throws {
+    let bundle = try ContractFiles.androidBundle()
+    let scratch = try ScratchFolder()
+    let transport = ScriptedTransport { request, _ in try Self.serve(request, bundle) }
+    let (store, client) = (BundleStore(at: scratch.url), LabClient(transport: transport, token: "a-token"))
+    let errors = Collected<MobiError?>()
+    transport.meanwhile = {
+      errors.add(await thrownError { try await store.download(bundle.manifest.bundleID, from: client) })
+    }
+    try await store.download(bundle.manifest.bundleID, from: client).verifyFiles()
+    #expect(errors.items.allSatisfy { $0?.description.hasPrefix("this bundle is being downloaded already") == true })
+    #expect(errors.items.count == transport.requests.count)
+  }
+
   @Test func anIdThatIsNoHashIsRefusedBeforeAnyRequest() async throws {
     let scratch = try ScratchFolder()
     let transport = ScriptedTransport { _, _ in HTTPAnswer(200, "") }

@@ -30,7 +30,7 @@ import Testing
 
   private func sample(inferenceNs: Int = 900) throws -> ProductionLog.Sample {
     let times = Classification(
-      answers: [.init(label: "a secret", probability: 1)], preprocessNs: 300, inferenceNs: inferenceNs,
+      predictions: [.init(label: "a secret", index: 0, probability: 1)], preprocessNs: 300, inferenceNs: inferenceNs,
       postprocessNs: 20)
     let runtime = RuntimeInfo(name: "coreml", version: "18.1", backendRequested: nil, computeUnits: "all", threads: nil)
     return .init(
@@ -135,8 +135,8 @@ import Testing
     let fake = FakeClassifier([0, 2])
     let photos = try PhotoClassifier(bundle, fake, log: log)
     let classification = try await photos.classify(try ContractFiles.goldenPixels(of: bundle))
-    #expect(classification.answers.map(\.label) == ["dog", "cat"])
-    #expect(abs(classification.answers[0].probability - 1 / (1 + exp(-2.0))) < 1e-12)
+    #expect(classification.predictions.map(\.label) == ["dog", "cat"])
+    #expect(abs(classification.predictions[0].probability - 1 / (1 + exp(-2.0))) < 1e-12)
     #expect(classification.inferenceNs >= 0)
     var runs: [LatencyRun] = []
     while runs.isEmpty {
@@ -152,10 +152,10 @@ import Testing
     #expect(softmax.manifest.output.activation == .softmax)
     let photos = try PhotoClassifier(softmax, FakeClassifier([0, 1]))
     let certain = try await photos.classify(try ContractFiles.goldenPixels(of: softmax))
-    #expect(certain.answers.map(\.probability) == [1, 0])
+    #expect(certain.predictions.map(\.probability) == [1, 0])
     let other = try PhotoClassifier(softmax, FakeClassifier([0.75, 0.25]))
     let shared = try await other.classify(try ContractFiles.goldenPixels(of: softmax))
-    #expect(abs(shared.answers[0].probability - 0.75) < 1e-6)
+    #expect(abs(shared.predictions[0].probability - 0.75) < 1e-6)
   }
 
   @Test func withoutALogNothingIsWrittenAndTheNetworkIsClosed() async throws {

@@ -157,6 +157,17 @@ import Testing
     #expect(transport.requests.map { Self.lines(of: $0).count } == [2, 1])
   }
 
+  @Test func aLogIsSentOnceAtATime() async throws {
+    try await log.append(try ContractFiles.goodRun())
+    let transport = ScriptedTransport { request, _ in Self.accept(request) }
+    let sender = uploader(transport)
+    let errors = Collected<MobiError?>()
+    transport.meanwhile = { errors.add(await thrownError { try await sender.sendAll() }) }
+    #expect(try await sender.sendAll().accepted == 1)
+    #expect(errors.items == [.config("this log is being sent already", hint: "Wait until it is sent")])
+    #expect(transport.requests.count == 1)
+  }
+
   @Test func thereMayBeNoLogYet() async throws {
     let transport = ScriptedTransport { _, _ in HTTPAnswer(500, "") }
     #expect(try await uploader(transport).sendAll() == Uploader.Progress())

@@ -31,6 +31,7 @@ public actor BenchmarkRunner {
   private let clock: MonotonicClock
   private let process: ProcessRecord
   private let readDate: @Sendable () -> Date
+  private var isRunning = false
 
   /// - Parameters:
   ///   - openClassifier: opens what is measured.
@@ -80,6 +81,11 @@ public actor BenchmarkRunner {
         "a cold start needs a process of its own, and this one cannot start any",
         hint: "Quit the app, and start it with a plan of mode cold")
     }
+    guard !isRunning else {
+      throw MobiError.config("this runner is measuring already", hint: "Wait until it is done, or cancel it")
+    }
+    isRunning = true
+    defer { isRunning = false }
     let session = UUID().uuidString.lowercased()
     for bundle in bundles {
       try Task.checkCancellation()

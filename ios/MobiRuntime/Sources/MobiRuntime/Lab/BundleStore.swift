@@ -7,6 +7,7 @@ public actor BundleStore {
 
   private let folder: URL
   private let largestBytes: Int
+  private var coming: Set<String> = []
 
   /// - Parameters:
   ///   - folder: made if it is not there.
@@ -68,6 +69,10 @@ public actor BundleStore {
     guard bundleID.utf8.count == 64, bundleID.utf8.allSatisfy(\.isHexDigit), bundleID.lowercased() == bundleID
     else { throw MobiError.config("a bundle_id is 64 hexadecimal digits", got: bundleID.shown) }
     if let known = try list().bundles.first(where: { $0.manifest.bundleID == bundleID }) { return known }
+    guard coming.insert(bundleID).inserted else {
+      throw MobiError.config("this bundle is being downloaded already", hint: "Wait until it is here")
+    }
+    defer { coming.remove(bundleID) }
     let partial = folder.appendingPathComponent(Self.partialPrefix + bundleID)
     do {
       try makeFolder()

@@ -23,6 +23,7 @@ public actor Uploader {
   private let log: URL
   private let client: LabClient
   private let retry: RetryPolicy
+  private var isSending = false
 
   /// Sends the log at `log` to the server of `client`.
   public init(log: URL, client: LabClient, retry: RetryPolicy = .standard) {
@@ -41,6 +42,9 @@ public actor Uploader {
   /// Throws `MobiError.server` where the server refuses, is gone, or wants the phone to join again; nothing is marked
   /// as sent before its answer, and the log is never changed.
   public func sendAll() async throws -> Progress {
+    guard !isSending else { throw MobiError.config("this log is being sent already", hint: "Wait until it is sent") }
+    isSending = true
+    defer { isSending = false }
     let journal = UploadJournal(beside: log)
     var progress = journal.read()
     var size = Self.largestBatch

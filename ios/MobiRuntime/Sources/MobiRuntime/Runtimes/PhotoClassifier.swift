@@ -1,17 +1,19 @@
 import Foundation
 
+/// A class by its name, and how likely it is.
+public struct LabelledPrediction: Equatable, Sendable {
+  /// The bundle's word for the class.
+  public var label: String
+  /// The class, from 0.
+  public var index: Int
+  /// Softmax probability.
+  public var probability: Double
+}
+
 /// What a network says of one photograph, and how long it took.
 public struct Classification: Equatable, Sendable {
-  /// A class with its label.
-  public struct Answer: Equatable, Sendable {
-    /// From the bundle's labels.
-    public var label: String
-    /// Softmax probability.
-    public var probability: Double
-  }
-
   /// The likeliest classes, best first.
-  public var answers: [Answer]
+  public var predictions: [LabelledPrediction]
   /// From pixels to what the network takes.
   public var preprocessNs: Int
   /// The network alone.
@@ -24,7 +26,7 @@ public struct Classification: Equatable, Sendable {
 ///
 ///     let bundle = try ModelBundle.open(folder)
 ///     let photos = try await PhotoClassifier(bundle, CoreMLClassifier(bundle))
-///     let answers = try await photos.classify(photo).answers
+///     let predictions = try await photos.classify(photo).predictions
 public actor PhotoClassifier {
   private let bundle: ModelBundle
   private let classifier: any Classifier
@@ -81,7 +83,7 @@ public actor PhotoClassifier {
     }
     let best = topK(logits, count: count)
     let classification = Classification(
-      answers: best.map { .init(label: labels[$0.index], probability: $0.probability) },
+      predictions: best.map { .init(label: labels[$0.index], index: $0.index, probability: $0.probability) },
       preprocessNs: ready - begun, inferenceNs: ran - ready, postprocessNs: clock.now() - ran)
     if let productionLog, productionLog.draws() {
       let sample = ProductionLog.Sample(

@@ -7,6 +7,8 @@ final class ScriptedTransport: HTTPTransport, @unchecked Sendable {
   private let lock = NSLock()
   private var kept: [HTTPRequest] = []
   private let answer: @Sendable (_ request: HTTPRequest, _ number: Int) throws -> HTTPAnswer
+  /// What else happens while a request is under way.
+  var meanwhile: @Sendable () async -> Void = {}
 
   /// `number` counts all requests, from 0.
   init(_ answer: @escaping @Sendable (_ request: HTTPRequest, _ number: Int) throws -> HTTPAnswer) {
@@ -20,6 +22,7 @@ final class ScriptedTransport: HTTPTransport, @unchecked Sendable {
       kept.append(request)
       return kept.count - 1
     }
+    await meanwhile()
     return try answer(request, number)
   }
 }
