@@ -1,5 +1,6 @@
 """`mobisdk analyze`."""
 
+import enum
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
     from mobisdk.latency.store import LogSet, SetAside
 
 _REASONS_SHOWN = 3
+_LARGE_BYTES = 256 * 2**20
+"""Logs beyond this are left to an engine, which holds no run in memory as such."""
+
+
+class EngineName(enum.StrEnum):
+    """What computes the figures of large logs."""
+
+    DUCKDB = "duckdb"
+    SPARK = "spark"
 
 
 def analyze(
@@ -30,6 +40,14 @@ def analyze(
         list[Path] | None,
         typer.Option("--accuracy", help="What `evaluate --json` printed, for --html; may be repeated.", metavar="FILE"),
     ] = None,
+    engine: Annotated[
+        EngineName | None,
+        typer.Option(help="For logs of any size: warm figures and cold starts.  [default: duckdb from 256 MB on]"),
+    ] = None,
+    master: Annotated[str, typer.Option(help="Spark master of --engine spark.", metavar="URL")] = "local[*]",
+    set_aside: Annotated[
+        Path | None, typer.Option(help="Write file, line and reason of every line that is no run.", metavar="FILE")
+    ] = None,
 ) -> None:
     """Percentiles with confidence intervals from latency logs."""
     from mobisdk.files import write_atomically
@@ -41,9 +59,19 @@ def analyze(
         raise typer.BadParameter("--accuracy stands beside latency in the report of --html; name its file")
     if html is not None:
         _check_target(html)
-    runs = read_runs(logs)
-    report = analyze_runs(runs)
+    if engine is not None and html is not None:
+        raise typer.BadParameter("--html draws the samples themselves, which --engine leaves where they are")
+    if engine is None and html is None and _is_large(logs):
+        engine = EngineName.DUCKDB
+        say("Large logs: --engine duckdb computes the figures.")
+    if engine is not None:
+        report = _analyze_at_size(logs, engine, master)
+    else:
+        runs = read_runs(logs)
+        report = analyze_runs(runs)
     tell_set_aside(report.set_aside)
+    if set_aside is not None:
+        write_atomically(set_aside, describe_set_aside(report.set_aside))
     if html is not None:
         write_html(html, report, runs, accuracy or [])
     if csv is not None:
@@ -65,6 +93,38 @@ def analyze(
         stdout().print(table, "")
     for sentence in explain(report):
         stdout().print(sentence, markup=False, emoji=False)
+
+
+def _is_large(logs: Sequence[str]) -> bool:
+    from mobisdk.cli.logs_argument import is_store
+    from mobisdk.latency.log_files import find_log_files
+
+    files = find_log_files(Path(log) for log in logs if not is_store(log))
+    return not any(map(is_store, logs)) and sum(file.stat().st_size for file in files) > _LARGE_BYTES
+
+
+def _analyze_at_size(logs: Sequence[str], engine: EngineName, master: str) -> "AnalysisReport":
+    from mobisdk.cli.logs_argument import is_store
+    from mobisdk.latency.engines import open_duckdb, open_spark
+    from mobisdk.latency.large import analyze_tables
+    from mobisdk.latency.tables import read_tables
+
+    stores = [log for log in logs if is_store(log)]
+    if stores:
+        raise ConfigError(
+            "--engine reads files", got=stores, hint="`mobisdk logs export` writes a store's runs as such"
+        )
+    tables = read_tables([Path(log) for log in logs])
+    with open_duckdb(tables) if engine is EngineName.DUCKDB else open_spark(tables, master) as opened:
+        return analyze_tables(tables, opened)
+
+
+def describe_set_aside(lines: "Sequence[SetAside]") -> bytes:
+    """JSON Lines: names and reasons hold what a hostile file says."""
+    from json import dumps
+
+    documents = ({"file": str(line.file), "line": line.line, "reason": line.reason} for line in lines)
+    return "".join(dumps(document) + "\n" for document in documents).encode()
 
 
 def _check_target(html: Path) -> None:

@@ -1,4 +1,4 @@
-"""The argument LOGS: latency logs, folders of them, and lab servers' stores, in any mixture."""
+"""The argument LOGS: latency logs, folders of them, lab servers and their stores, in any mixture."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 Logs = Annotated[
     list[str],
-    typer.Argument(help="Latency logs: .jsonl files, folders of them, or a lab server's store.", metavar="LOGS"),
+    typer.Argument(
+        help="Latency logs: .jsonl (.gz, .zst) or Parquet files, folders of them, or a lab server's store or URL.",
+        metavar="LOGS",
+    ),
 ]
 _SQLITE_MARK = b"SQLite format 3\0"
 
@@ -24,19 +27,22 @@ def read_runs(logs: Sequence[str]) -> "LogSet":
         ServerError: a store cannot be read.
         OSError: a file cannot be read.
     """
+    from mobisdk.latency.remote import iterate_remote_lines
     from mobisdk.latency.store import read_logs
 
-    stores = [log for log in logs if is_store(log)]
-    paths = [Path(log) for log in logs if log not in stores]
+    labs = [log for log in logs if log.startswith(("http://", "https://"))]
+    stores = [log for log in logs if log not in labs and is_store(log)]
+    paths = [Path(log) for log in logs if log not in stores and log not in labs]
+    remote = [(Path(lab), iterate_remote_lines(lab)) for lab in labs]
     if not stores:
-        return read_logs(paths)
+        return read_logs(paths, remote)
     from mobisdk.server.store.engine import open_store, shown_url
     from mobisdk.server.store.runs import iterate_lines
 
     opened = [(Path(shown_url(store)), open_store(store, create=False)) for store in stores]
     try:
         lines = [(place, (line.encode() for line in iterate_lines(store))) for place, store in opened]
-        return read_logs(paths, lines)
+        return read_logs(paths, [*lines, *remote])
     finally:
         for _, store in opened:
             store.close()

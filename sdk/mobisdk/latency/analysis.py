@@ -32,7 +32,11 @@ class WarmReport:
     """Runs that the figures leave out, by reason."""
     p50: Quantile | None
     p90: Quantile | None
+    p95: Quantile | None
     p99: Quantile | None
+    mean_ns: float | None
+    mad_ns: float | None
+    """Median absolute deviation of the samples from their median."""
     preprocess: Quantile | None
     """Medians; null where no run recorded the phase."""
     postprocess: Quantile | None
@@ -135,7 +139,7 @@ def analyze_runs(logs: LogSet) -> AnalysisReport:
     for run in logs.runs:
         device = dataclasses.replace(run.device, memory_bytes=None)  # a new kernel may leave a little more or less
         members[device, run.runtime, run.bundle.variant_id].append(run)
-    groups = sorted(map(_report_group, members.values()), key=_order)
+    groups = sorted(map(_report_group, members.values()), key=group_order)
     return AnalysisReport(tuple(groups), len(logs.files), len(logs.runs), logs.duplicates, logs.set_aside)
 
 
@@ -163,7 +167,10 @@ def _report_warm(mode: Mode, runs: Sequence[LatencyRun]) -> WarmReport:
         kept_apart=kept_apart,
         p50=_quantile(inference, 0.5),
         p90=_quantile(inference, 0.9),
+        p95=_quantile(inference, 0.95),
         p99=_quantile(inference, 0.99),
+        mean_ns=float(np.mean(np.concatenate(inference))) if inference else None,
+        mad_ns=_deviation(inference) if inference else None,
         preprocess=_quantile([run.preprocess_ns for run in usable if run.preprocess_ns.size]),
         postprocess=_quantile([run.postprocess_ns for run in usable if run.postprocess_ns.size]),
         end_to_end=_quantile(_end_to_end(usable)),
@@ -215,11 +222,17 @@ def _quantile(runs: Sequence[Durations], q: float = 0.5) -> Quantile | None:
     return estimate_quantile(runs, q) if runs else None
 
 
+def _deviation(runs: Sequence[Durations]) -> float:
+    pooled = np.concatenate(runs)
+    return float(np.median(np.abs(pooled - np.rint(np.median(pooled)).astype(np.int64))))
+
+
 def _per_second(quantile: Quantile | None) -> float | None:
     return 1e9 / quantile.value_ns if quantile and quantile.value_ns else None
 
 
-def _order(group: GroupReport) -> tuple[str | float, ...]:
+def group_order(group: GroupReport) -> tuple[str | float, ...]:
+    """Sort by device, runtime, network and threads."""
     runtime, bundle = group.runtime, group.bundle
     return (
         *(

@@ -49,26 +49,36 @@ def estimate_quantile(runs: Sequence[Durations], q: float) -> Quantile:
     reason = _reason_for_no_interval(runs, pooled, q)
     if reason is not None:
         return Quantile(round(value), None, None, reason)
-    error_of_log_odds = _share_error(runs, pooled, value) / (q * (1 - q))
-    factor = math.exp(_t_factor(len(runs)) * error_of_log_odds)
-    odds = q / (1 - q)
-    shares = [odds / factor / (1 + odds / factor), odds * factor / (1 + odds * factor)]
+    shares = cluster_interval(len(runs), _share_error(runs, pooled, value), q)
     low, high = np.quantile(pooled, shares)
     return Quantile(round(value), round(low), round(high), None)
 
 
-def _reason_for_no_interval(runs: Sequence[Durations], pooled: Durations, q: float) -> str | None:
-    if len(runs) < FEWEST_RUNS:
-        return f"{len(runs)} run{'s' * (len(runs) > 1)}; an interval needs {FEWEST_RUNS}"
+def cluster_interval(runs: int, error: float, q: float) -> tuple[float, float]:
+    """Give the shares whose quantiles bound the `q`-quantile, from the standard error of the share below it."""
+    factor = math.exp(_t_factor(runs) * error / (q * (1 - q)))
+    odds = q / (1 - q)
+    return odds / factor / (1 + odds / factor), odds * factor / (1 + odds * factor)
+
+
+def cluster_reason(runs: int, samples: int, median_error: float, q: float) -> str | None:
+    """Say why there is no interval; `median_error` is the standard error of the share of samples below the median."""
+    if runs < FEWEST_RUNS:
+        return f"{runs} run{'s' * (runs > 1)}; an interval needs {FEWEST_RUNS}"
     if q == 0.5:
         return None
-    error = _share_error(runs, pooled, float(np.median(pooled)))
-    independent = min(pooled.size, 0.25 / error**2) if error else pooled.size
+    independent = min(samples, 0.25 / median_error**2) if median_error else samples
     beyond = independent * min(q, 1 - q)
-    enough = math.ceil(round(len(runs) * _SAMPLES_BEYOND / beyond, 6))
-    if enough <= len(runs):
+    enough = math.ceil(round(runs * _SAMPLES_BEYOND / beyond, 6))
+    if enough <= runs:
         return None
-    return f"{len(runs)} runs; an interval of this tail needs about {enough}"
+    return f"{runs} runs; an interval of this tail needs about {enough}"
+
+
+def _reason_for_no_interval(runs: Sequence[Durations], pooled: Durations, q: float) -> str | None:
+    needs_error = len(runs) >= FEWEST_RUNS and q != 0.5
+    error = _share_error(runs, pooled, float(np.median(pooled))) if needs_error else 0.0
+    return cluster_reason(len(runs), pooled.size, error, q)
 
 
 def _share_error(runs: Sequence[Durations], pooled: Durations, value: float) -> float:

@@ -12,7 +12,7 @@ from mobisdk.report.printable import printable
 from mobisdk.report.summary import explain
 
 SCHEMA: Final = "mobisdk.analysis/1"
-_WARM = ("p50", "p90", "p99", "preprocess", "postprocess", "end_to_end")
+_WARM = ("p50", "p90", "p95", "p99", "preprocess", "postprocess", "end_to_end")
 _COLD = ("load", "first_inference")
 
 
@@ -63,6 +63,8 @@ def _group(group: GroupReport) -> dict[str, Any]:
                 "samples": warm.samples,
                 "kept_apart": dict(warm.kept_apart),
                 **{name: _quantile(getattr(warm, name)) for name in _WARM},
+                "mean_ns": warm.mean_ns,
+                "mad_ns": warm.mad_ns,
                 "images_per_s": warm.images_per_s,
                 "end_to_end_images_per_s": warm.end_to_end_images_per_s,
             }
@@ -100,6 +102,8 @@ def _csv_row(group: GroupReport, warm: WarmReport | None) -> dict[str, Any]:
         "samples": warm and warm.samples,
         "kept_apart": sum(warm.kept_apart.values()) if warm else None,
         **_quantile_cells(warm, _WARM),
+        "mean_ns": warm and warm.mean_ns,
+        "mad_ns": warm and warm.mad_ns,
         "images_per_s": warm and warm.images_per_s,
         "end_to_end_images_per_s": warm and warm.end_to_end_images_per_s,
         "cold_cache_state": cold and cold.cache_state,

@@ -1,0 +1,124 @@
+"""Where the expressions of `frames` run: DuckDB in this process, or Spark on a cluster."""
+
+import contextlib
+import dataclasses
+import os
+import socket
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import narwhals as nw
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mobisdk.errors import ConfigError, UnsupportedError
+from mobisdk.latency.tables import LogTables
+
+_PATIENCE_S: Final = 5.0
+_SPARK_MEMORY: Final = "4g"
+
+
+@dataclasses.dataclass(frozen=True)
+class Engine:
+    """An engine with the runs of some logs in it: a row a run, columns as in `columns.run_schema`."""
+
+    runs: "nw.LazyFrame[Any]"
+    upload: Callable[[pa.Table], "nw.LazyFrame[Any]"]
+    """Give it a small table."""
+
+
+@contextlib.contextmanager
+def open_duckdb(logs: LogTables, memory: str | None = None) -> Iterator[Engine]:
+    """Open DuckDB over `logs`; beyond `memory` (`8GB`), by default most of this computer's, it spills to disk."""
+    import duckdb
+
+    with tempfile.TemporaryDirectory(prefix="mobisdk-duckdb-") as spill, duckdb.connect() as connection:
+        connection.execute("SET preserve_insertion_order = false")
+        connection.execute("SET temp_directory = $1", [spill])
+        if memory is not None:
+            connection.execute("SET memory_limit = $1", [memory])
+        names = ", ".join(f'"{name}"' for name in logs.runs.schema.names)
+        parts = []
+        if logs.runs.num_rows or not logs.parquet:
+            connection.register("lines", logs.runs)
+            parts.append(f"SELECT {names} FROM lines")  # noqa: S608
+        if logs.parquet:
+            files = ", ".join("'" + str(path).replace("'", "''") + "'" for path in logs.parquet)
+            parts.append(f"SELECT {names} FROM read_parquet([{files}], hive_partitioning = false)")  # noqa: S608
+        relation = connection.sql(" UNION ALL ".join(parts))
+        yield Engine(nw.from_native(relation).lazy(), lambda table: nw.from_native(connection.from_arrow(table)).lazy())
+
+
+@contextlib.contextmanager
+def open_spark(logs: LogTables, master: str) -> Iterator[Engine]:
+    """Open a Spark session over `logs`, which its workers must be able to read where this computer does.
+
+    Raises:
+        UnsupportedError: PySpark or Java is not installed.
+        ConfigError: the master does not answer.
+    """
+    try:
+        from pyspark.errors import PySparkException
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise UnsupportedError(
+            "--engine spark needs PySpark", got=str(error), hint="pip install 'mobisdk[spark]', and Java 17 or newer"
+        ) from error
+    _require_master(master)
+    with tempfile.TemporaryDirectory(prefix="mobisdk-spark-") as folder:
+        try:
+            session = (
+                SparkSession.builder.master(master)
+                .appName("mobisdk analyze")
+                .config("spark.driver.memory", os.environ.get("SPARK_DRIVER_MEMORY", _SPARK_MEMORY))
+                .config("spark.sql.execution.arrow.pyspark.enabled", "true")
+                .config("spark.sql.session.timeZone", "UTC")
+                .config("spark.sql.shuffle.partitions", str(2 * (os.cpu_count() or 1)))
+                .config("spark.ui.enabled", "false")
+                .config("spark.ui.showConsoleProgress", "false")
+                .config("spark.log.level", "ERROR")
+                .getOrCreate()
+            )
+        except (PySparkException, RuntimeError, OSError) as error:
+            raise ConfigError(
+                f"Spark does not start: {str(error).splitlines()[0]}", got=master, hint="It needs Java 17 or newer"
+            ) from error
+        try:
+            files = [str(path.resolve()) for path in logs.parquet]
+            if logs.runs.num_rows or not files:
+                pq.write_table(logs.runs, Path(folder) / "lines.parquet")
+                files.append(str(Path(folder) / "lines.parquet"))
+            frame = session.read.option("recursiveFileLookup", "true").parquet(*files)
+
+            def upload(table: pa.Table) -> "nw.LazyFrame[Any]":
+                with warnings.catch_warnings():  # PySpark warns of a pandas that it does not need here
+                    warnings.simplefilter("ignore", FutureWarning)
+                    frame: nw.LazyFrame[Any] = nw.from_native(session.createDataFrame(table)).lazy()
+                    return frame
+
+            yield Engine(nw.from_native(frame).lazy(), upload)
+        finally:
+            session.stop()
+
+
+def _require_master(master: str) -> None:
+    """Ask a cluster's door before Spark does, which tries for minutes and then says little."""
+    if master.startswith("local"):
+        return
+    where = urlsplit(master.split(",")[0])
+    if where.scheme != "spark" or not where.hostname:
+        if where.scheme in ("k8s", "yarn", "mesos") or master == "yarn":
+            return
+        raise ConfigError(
+            "--master is no Spark master", got=master, allowed="local[*], spark://HOST:PORT, yarn, k8s://…"
+        )
+    try:
+        socket.create_connection((where.hostname, where.port or 7077), _PATIENCE_S).close()
+    except OSError as error:
+        raise ConfigError(
+            f"the Spark master does not answer: {error.strerror or error}", got=master, hint="Is it running there?"
+        ) from error

@@ -1,0 +1,168 @@
+"""Logs of any size as Arrow tables: blocks of lines are read by several threads, and no row is a Python object."""
+
+import collections
+import dataclasses
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from mobisdk.errors import DataError
+from mobisdk.latency.columns import OddLine, read_block, run_schema
+from mobisdk.latency.log import LONGEST_LINE_BYTES
+from mobisdk.latency.log_files import damage_told, find_log_files, is_parquet, open_log
+from mobisdk.latency.store import SetAside
+
+_Ints = NDArray[np.int64]
+
+BLOCK_BYTES: Final = 8 * 2**20
+
+
+@dataclasses.dataclass(frozen=True)
+class LogTables:
+    """What logs hold: runs that were lines, files of Parquet that an engine reads by itself, and what was set aside."""
+
+    files: tuple[Path, ...]
+    runs: pa.Table
+    """Of `run_schema`; each run once."""
+    parquet: tuple[Path, ...]
+    set_aside: tuple[SetAside, ...]
+    duplicates: int
+
+
+def read_tables(paths: Iterable[Path]) -> LogTables:
+    """Read logs as `store.read_logs` does, at size; Parquet was checked when it was written, and its columns are now.
+
+    Raises:
+        DataError: a path does not exist, a folder holds no log, or a file is no Parquet log.
+        OSError: a file cannot be read.
+    """
+    files = find_log_files(paths)
+    parquet = [path for path in files if is_parquet(path)]
+    for path in parquet:
+        _check_parquet(path)
+    tables: list[pa.Table] = []
+    origins: list[tuple[Path, _Ints]] = []
+    set_aside: list[SetAside] = []
+    for path in files:
+        if path not in parquet:
+            for table, numbers, asides in read_file(path):
+                tables.append(table)
+                origins.append((path, numbers))
+                set_aside.extend(asides)
+    runs = pa.concat_tables(tables) if tables else run_schema().empty_table()
+    runs, copies, clashes = _drop_copies(runs, origins)
+    return LogTables(tuple(files), runs, tuple(parquet), (*set_aside, *clashes), copies)
+
+
+def read_file(path: Path) -> Iterator[tuple[pa.Table, _Ints, list[SetAside]]]:
+    """Read one log of JSON Lines block by block: its runs, the line of each, and the lines that are none.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    workers = max(os.cpu_count() or 1, 1)
+    waiting: collections.deque[tuple[int, Future[tuple[pa.Table, _Ints, list[OddLine]]]]] = collections.deque()
+    line = 1
+    damage: list[SetAside] = []
+
+    def take() -> tuple[pa.Table, _Ints, list[SetAside]]:
+        first, future = waiting.popleft()
+        table, numbers, odd = future.result()
+        return table, numbers + first, [SetAside(path, first + each.number, each.reason) for each in odd]
+
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            with damage_told(), open_log(path) as file:
+                for text, lines in _split(file):
+                    waiting.append((line, pool.submit(read_block, text)))
+                    line += lines
+                    if len(waiting) > 2 * workers:
+                        yield take()
+        except DataError as error:
+            damage.append(SetAside(path, line, str(error)))
+        while waiting:
+            yield take()
+    if damage:
+        yield run_schema().empty_table(), np.empty(0, dtype=np.int64), damage
+
+
+def read_columns_of(path: Path, lines: Iterable[bytes]) -> Iterator[tuple[pa.Table, list[SetAside]]]:
+    """Read lines that something else than a file of them gives, such as the rows of Parquet or a store."""
+    first, size = 1, 0
+    block: list[bytes] = []
+    for line in itertools.chain(lines, [b""]):
+        block.append(line if line.endswith(b"\n") else line + b"\n")
+        size += len(line)
+        if size < BLOCK_BYTES and line:
+            continue
+        table, _, odd = read_block(b"".join(block))
+        yield table, [SetAside(path, first + each.number, each.reason) for each in odd]
+        first, block, size = first + len(block), [], 0
+
+
+def _split(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Cut a file into blocks of whole lines, and count them; of an endless line only its beginning is kept."""
+    rest = b""
+    while chunk := file.read(BLOCK_BYTES):
+        end = chunk.rfind(b"\n") + 1
+        if end:
+            block = rest + chunk[:end]
+            rest = chunk[end:]
+            yield block, block.count(b"\n")
+        elif len(rest) <= LONGEST_LINE_BYTES:
+            rest += chunk
+    if rest:
+        yield rest, 1
+
+
+def _check_parquet(path: Path) -> None:
+    try:
+        schema = pq.read_schema(path)
+    except pa.ArrowException as error:
+        raise DataError(f"{str(path)!r} is no Parquet log: {str(error).splitlines()[0]}") from error
+    wrong = [field.name for field in run_schema() if field.name not in schema.names or not _same(schema, field)]
+    if wrong:
+        raise DataError(
+            f"{str(path)!r} is no Parquet log: its column {wrong[0]} is missing or of another type",
+            hint="`mobisdk logs export --parquet` writes one",
+        )
+
+
+def _same(schema: pa.Schema, field: "pa.Field[Any]") -> bool:
+    found = schema.field(field.name).type
+    if pa.types.is_dictionary(found):
+        found = found.value_type
+    return bool(found == field.type)
+
+
+def _drop_copies(runs: pa.Table, origins: list[tuple[Path, _Ints]]) -> tuple[pa.Table, int, list[SetAside]]:
+    """Keep the first of each run; count its copies, and set aside another run of the same id."""
+    ids = pc.utf8_lower(runs["run_id"]).combine_chunks().dictionary_encode()
+    if len(ids.dictionary) == len(ids):
+        return runs, 0, []
+    codes = ids.indices.to_numpy()
+    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    again = np.ones(len(codes), dtype=bool)
+    again[first] = False
+    places = np.flatnonzero(again)
+    clashes = []
+    starts = np.cumsum([0, *(len(numbers) for _, numbers in origins)])
+    for place in places.tolist():
+        earlier = int(first[inverse[place]])
+        one, other = (runs.slice(row, 1).drop_columns("run_id") for row in (earlier, place))
+        if not one.equals(other):
+            origin = int(np.searchsorted(starts, place, side="right")) - 1
+            path, numbers = origins[origin]
+            run_id = runs["run_id"][place].as_py()
+            line = int(numbers[place - starts[origin]])
+            clashes.append(SetAside(path, line, f"run_id {run_id} is another run's already"))
+    return runs.filter(pa.array(~again)), len(places) - len(clashes), clashes
