@@ -1,6 +1,6 @@
 """MobileNetV1 as we export it, and as its peers run it: one table of one run, peers taking turns on the same cores.
 
-    OMP_WAIT_POLICY=PASSIVE python tests/benchmarks/bench_convert.py [--turns 15] [--threads 2]
+    OMP_WAIT_POLICY=PASSIVE python tests/benchmarks/bench_convert.py [--turns 15] [--threads 2] [--models FOLDER]
 
 Every peer lives in a process of its own and sleeps while another measures. fp32 peers get the same network; int8 peers
 one ONNX file, quantized statically by ONNX Runtime on the same photographs. The yardstick is the best rate of any
@@ -41,6 +41,8 @@ SIDE = 1536
 SAMPLES = 10
 """A turn: short, so that whatever else the computer does hits every peer alike."""
 
+COMPLETE = "complete"
+
 Forward = Callable[[], Any]
 
 
@@ -49,10 +51,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--turns", type=int, default=15)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--models", type=Path, help="Folder that keeps what is exported, or has it from before.")
+    parser.add_argument("--export-only", action="store_true", help="Do not measure: what follows should run alone.")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        export_models(folder)
+        folder = options.models or Path(name)
+        if not (folder / COMPLETE).exists():
+            export_models(folder)
+            (folder / COMPLETE).touch()
+        if options.export_only:
+            return
         peaks = measure_peaks(options.threads)
         rows = [measure_variant(folder, alpha, side, options) for alpha, side in VARIANTS]
     table = write_table(rows, peaks, options)

@@ -22,6 +22,7 @@ from mobiconvert import RECIPES, WeightsOrigin, convert, find_recipe, load_class
 from mobiconvert.parity import measure_parity
 from mobisdk.accuracy import Evaluation
 from mobisdk.bundle import Bundle, pack_bundle
+from mobisdk.cli.calibration import load_calibration
 from mobisdk.cli.evaluate import Split, evaluate, evaluate_bundle
 from mobisdk.cli.networks import Network, convert_network, load_trained_network
 from mobisdk.data import Dataset, DecodedImages, ImageRef, decode_images, open_dataset
@@ -101,6 +102,21 @@ def test_fp16_recipe_agrees_with_eager(
     classifier.close()
     assert measure_parity(eager.astype(np.float64), logits).sqnr_db >= 50
     assert (evaluations["coreml_fp16"].predictions == eager.argmax(1)).mean() >= 0.995
+
+
+@pytest.mark.parametrize(
+    ("name", "platform"), [("xnnpack_int8", "android"), ("xnnpack_int8_qat", "android"), ("coreml_int8", "ios")]
+)
+def test_int8_recipe_agrees_with_eager_on_98_of_100_held_out_digits(
+    network: Network, eager: NDArray[np.float32], digits: Dataset, name: str, platform: str, tmp_path: Path
+) -> None:
+    calibration = load_calibration("digits", network.input, network.labels, 256)
+    bundle = convert_network(network, find_recipe(name, platform), tmp_path, calibration=calibration)
+    assert (evaluate_bundle(bundle, digits).predictions == eager.argmax(1)).mean() >= 0.98
+    held_out = bundle.manifest["parity"]["held_out"]
+    assert held_out["images"] == 359
+    assert held_out["top1_agreement"] >= 0.98
+    assert not held_out["kept_anyway"]
 
 
 def test_evaluation_is_what_scikit_learn_counts_of_eager(

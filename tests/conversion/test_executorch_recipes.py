@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from mobiconvert import RECIPES, Calibration, find_recipe, load_classifier
+from mobiconvert import RECIPES, Calibration, WeightsOrigin, convert, find_recipe, load_classifier
 from mobiconvert.quiet import quiet_imports
 from mobisdk.bundle import Bundle
 from mobisdk.cli.networks import Network, convert_network, create_untrained_network
 from mobisdk.errors import BundleError, ConversionError, UnsupportedError
-from mobisdk.specs import ModelSpec
+from mobisdk.specs import InputSpec, ModelSpec
 
 SPEC = ModelSpec(alpha=0.25, resolution=32, num_classes=10)
 Export = Callable[[str], Bundle]
@@ -266,3 +266,43 @@ def test_qnn_when_the_sdk_is_a_shell_then_the_graph_reaches_qualcomms_own_librar
         convert_network(network, find_recipe("qnn_int8", "android"), tmp_path / "out")
     assert torch.backends.mkldnn.enabled == uses_mkldnn
     assert list((tmp_path / "out").iterdir()) == []
+
+
+class Flips(torch.nn.Module):
+    """A mean that the backends want written otherwise, and an operator that XNNPACK has not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = torch.nn.Conv2d(3, 8, 3, stride=2)
+        self.head = torch.nn.Linear(8, 4)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.flip(self.stem(images), [2]).mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "reason"),
+    [
+        ("xnnpack_fp32", {"mean.dim": "mean.dim only supports keepdim=True"}),
+        ("vulkan_fp32", {"mean.dim": "op args not supported"}),
+        ("portable_fp32", {"convolution.default": "the recipe has no backend"}),
+    ],
+)
+def test_delegation_when_operators_are_left_then_each_has_its_reason(
+    recipe: str, reason: dict[str, str], tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    bundle = convert(
+        Flips(),
+        InputSpec(32, 32),
+        find_recipe(recipe, "android"),
+        tmp_path,
+        weights=WeightsOrigin("random", "a test's"),
+    )
+    delegation = bundle.manifest["delegation"]
+    found = {entry["op"]: entry["reason"] for entry in delegation["fallback"]}
+    assert ("flip.default" in found) == (recipe != "vulkan_fp32")
+    for operator, start in reason.items():
+        assert found[operator].startswith(start)
+    assert delegation["ops_total"] == delegation["ops_delegated"] + sum(e["count"] for e in delegation["fallback"])
+    assert bundle.delegated_share == (0.0 if recipe == "portable_fp32" else 1.0)

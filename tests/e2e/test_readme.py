@@ -1,5 +1,8 @@
 """README names what exists, and nothing else."""
 
+import importlib.metadata
+import itertools
+import json
 import re
 from pathlib import Path
 
@@ -8,6 +11,7 @@ from typer.testing import CliRunner
 
 from mobiconvert.recipes import RECIPES
 from mobisdk.cli.app import app
+from mobisdk.cli.recipes import COLUMNS, describe_recipe
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,13 +36,29 @@ def test_every_command_is_in_readme() -> None:
         assert any(command.split()[0] == name for command in COMMANDS), name
 
 
-def test_recipes_in_readme_are_those_of_the_code() -> None:
+def test_recipes_in_readme_are_those_that_export_lists() -> None:
+    lines = README.splitlines()
+    start = lines.index("| " + " | ".join(COLUMNS) + " |")
     rows = [
-        [cell.strip() for cell in line.strip("|").split("|")] for line in README.splitlines() if line.startswith("| `")
+        tuple(cell.strip().strip("`") for cell in line.strip("|").split("|"))
+        for line in itertools.takewhile(lambda line: line.startswith("|"), lines[start + 2 :])
     ]
-    assert rows == [
-        [f"`{recipe.name}`", recipe.platform, recipe.backend, recipe.needs, recipe.promise] for recipe in RECIPES
+    assert rows == [describe_recipe(recipe) for recipe in RECIPES]
+
+
+def test_recipes_need_the_executorch_that_exports_them() -> None:
+    version = importlib.metadata.version("executorch")
+    for recipe in RECIPES:
+        assert (f" {version}" in recipe.needs) == (recipe.runtime == "executorch"), recipe.name
+
+
+def test_list_recipes_prints_every_row_and_where_its_figures_come_from() -> None:
+    done = CliRunner().invoke(app, ["export", "--list-recipes", "--json"])
+    listed = json.loads(done.stdout)
+    assert [(entry["recipe"], entry["needs"], entry["promise"]) for entry in listed] == [
+        (recipe.name, recipe.needs, recipe.promise) for recipe in RECIPES
     ]
+    assert all(entry["runtime_bytes_source"] for entry in listed)
 
 
 def test_links_in_readme_lead_somewhere() -> None:

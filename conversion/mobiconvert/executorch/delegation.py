@@ -1,8 +1,10 @@
 """How much of a lowered graph the backend took, and what it left to ExecuTorch's portable kernels."""
 
+import contextlib
 import math
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -13,13 +15,38 @@ from mobiconvert.quiet import quiet_imports
 from mobiconvert.recipes import Recipe
 
 with quiet_imports():
+    from executorch.exir.backend.utils import WhyNoPartition
     from executorch.exir.lowered_backend_module import LoweredBackendModule
 
 _NO_WORK = ("getitem", "executorch_call_delegate")
 
 
-def read_delegation(graph: torch.fx.GraphModule, recipe: Recipe) -> Delegation:
-    """Count operators and multiply-adds of a graph in the edge dialect, inside its delegates and outside."""
+@contextlib.contextmanager
+def collect_reasons() -> Iterator[dict[str, str]]:
+    """Give a mapping that is filled, while a graph is lowered, with why operators are not taken.
+
+    XNNPACK's partitioner tells its log through `WhyNoPartition`, Vulkan's through `log_skip`; others tell nobody.
+    """
+    reasons: dict[str, str] = {}
+
+    def note(_: Any, node: Node, reason: str) -> None:
+        reasons[_operator_name(node)] = reason.strip().rstrip(".")
+
+    tellers = [(WhyNoPartition, "__call__")]
+    if vulkan := sys.modules.get("executorch.backends.vulkan.partitioner.vulkan_partitioner"):
+        tellers.append((vulkan.VulkanSupportedOperators, "log_skip"))
+    with contextlib.ExitStack() as stack:
+        for owner, name in tellers:
+            stack.callback(setattr, owner, name, getattr(owner, name))
+            setattr(owner, name, note)
+        yield reasons
+
+
+def read_delegation(graph: torch.fx.GraphModule, recipe: Recipe, reasons: Mapping[str, str]) -> Delegation:
+    """Count operators and multiply-adds of a graph in the edge dialect, inside its delegates and outside.
+
+    `reasons` are those of `collect_reasons`.
+    """
     delegated = [
         node
         for module in graph.modules()
@@ -33,12 +60,16 @@ def read_delegation(graph: torch.fx.GraphModule, recipe: Recipe) -> Delegation:
         ops_delegated=len(delegated),
         macs_delegated=sum(map(_count_macs, delegated)),
         fallback=tuple(
-            Fallback(
-                name, count, f"{recipe.backend}'s partitioner did not take it; ExecuTorch's portable kernel runs it"
-            )
+            Fallback(name, count, reasons.get(name) or _default_reason(recipe))
             for name, count in sorted(counts.items())
         ),
     )
+
+
+def _default_reason(recipe: Recipe) -> str:
+    if recipe.backend == "portable":
+        return "the recipe has no backend: ExecuTorch's portable kernels are what it measures"
+    return f"ExecuTorch's {recipe.backend} backend has no such operator; a portable kernel runs it"
 
 
 def _operators(graph: torch.fx.GraphModule) -> Iterator[Node]:

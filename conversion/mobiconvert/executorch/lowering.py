@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch.export import ExportedProgram
 
 from mobiconvert.executorch.backend import Backend, open_backend
-from mobiconvert.executorch.delegation import read_delegation
+from mobiconvert.executorch.delegation import collect_reasons, read_delegation
 from mobiconvert.executorch.half_precision import to_half_precision
 from mobiconvert.lowered import Lowered
 from mobiconvert.quiet import quiet_imports
@@ -31,10 +31,10 @@ def lower(
     """
     backend = open_backend(recipe)
     prepared = _prepare(program, recipe, backend, images, labels)
-    with quiet_imports():
+    with quiet_imports(), collect_reasons() as reasons:
         edge = backend.lower(prepared)
         simulate = None if backend.runs_here else _simulate(edge.exported_program(), program, recipe)
-        delegation = read_delegation(edge.exported_program().graph_module, recipe)
+        delegation = read_delegation(edge.exported_program().graph_module, recipe, reasons)
         content = edge.to_executorch().buffer
     (folder / "model.pte").write_bytes(content)
     version = importlib.metadata.version("executorch")

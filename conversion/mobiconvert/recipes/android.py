@@ -11,7 +11,7 @@ _XNNPACK_FP32 = Recipe(
     backend="xnnpack",
     precision="fp32",
     min_os="23",
-    needs="org.pytorch:executorch-android",
+    needs="org.pytorch:executorch-android 1.4.1",
     promise="every layer in XNNPACK's float32 kernels on the CPU",
     error=1e-4,
     golden_margin=1e-3,
@@ -21,7 +21,7 @@ _XNNPACK_INT8 = dataclasses.replace(
     _XNNPACK_FP32,
     name="xnnpack_int8",
     precision="int8",
-    needs="org.pytorch:executorch-android, images to calibrate with",
+    needs="org.pytorch:executorch-android 1.4.1, images to calibrate with",
     promise="weights and activations in 8 bits, a scale each channel: a quarter of float32's bytes, two to three "
     "times its speed on the CPU",
     error=None,
@@ -32,7 +32,7 @@ _VULKAN_FP32 = dataclasses.replace(
     name="vulkan_fp32",
     backend="vulkan",
     min_os="28",
-    needs="org.pytorch:executorch-android-vulkan, a GPU with Vulkan 1.1",
+    needs="org.pytorch:executorch-android-vulkan 1.4.1, a GPU with Vulkan 1.1",
     promise="the GPU, in float32; this computer checks the graph, the phone the artefact",
 )
 _QNN_FP16 = dataclasses.replace(
@@ -40,7 +40,7 @@ _QNN_FP16 = dataclasses.replace(
     name="qnn_fp16",
     backend="qnn",
     precision="fp16",
-    needs="org.pytorch:executorch-android-qnn, a Snapdragon 8 Gen 1 or newer; Qualcomm's QNN SDK to export",
+    needs="org.pytorch:executorch-android-qnn 1.4.1, a Snapdragon 8 Gen 1 or newer; Qualcomm's QNN SDK to export",
     promise="the Hexagon NPU, in float16; the graph is composed on the phone, so the first load takes longer",
     error=1e-1,
     golden_margin=1e-1,
@@ -61,7 +61,7 @@ ANDROID = (
     dataclasses.replace(
         _XNNPACK_INT8,
         name="xnnpack_int8_qat",
-        needs="org.pytorch:executorch-android, a checkpoint and its labelled training images",
+        needs="org.pytorch:executorch-android 1.4.1, a checkpoint and its labelled training images",
         promise="xnnpack_int8 after three more epochs of training with the rounding in it, where that alone loses "
         "too much",
         trains=True,
@@ -79,7 +79,7 @@ ANDROID = (
         _VULKAN_FP32,
         name="vulkan_int8",
         precision="int8",
-        needs="org.pytorch:executorch-android-vulkan, a GPU with Vulkan 1.1, images to calibrate with",
+        needs="org.pytorch:executorch-android-vulkan 1.4.1, a GPU with Vulkan 1.1, images to calibrate with",
         promise="the GPU, weights and activations in 8 bits; young kernels: measure before you choose it",
         error=None,
         golden_margin=1e-1,
@@ -89,8 +89,8 @@ ANDROID = (
         _QNN_FP16,
         name="qnn_int8",
         precision="int8",
-        needs="org.pytorch:executorch-android-qnn, a Snapdragon with a Hexagon NPU; Qualcomm's QNN SDK to export, "
-        "images to calibrate with",
+        needs="org.pytorch:executorch-android-qnn 1.4.1, a Snapdragon with a Hexagon NPU; Qualcomm's QNN SDK to "
+        "export, images to calibrate with",
         promise="the Hexagon NPU, weights and activations in 8 bits: the fastest that a Snapdragon has",
         error=None,
     ),

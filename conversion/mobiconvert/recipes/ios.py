@@ -83,7 +83,7 @@ IOS = (
         name="executorch_coreml_fp16",
         runtime="executorch",
         min_os="17.0",
-        needs="ExecuTorch's Swift package with backend_coreml, iOS 17",
+        needs="ExecuTorch's Swift package 1.4.1 with backend_coreml, iOS 17",
         promise="Core ML's float16 program inside a .pte, for an app that runs everything through ExecuTorch",
     ),
 )

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Literal
 
+from mobiconvert.recipes.runtime_library import RuntimeLibrary, find_runtime_library
 from mobisdk.specs import Platform, TargetSpec
 
 Precision = Literal["fp32", "fp16", "int8"]
@@ -63,6 +64,11 @@ class Recipe:
     def is_lossy(self) -> bool:
         """Whether it changes the weights or activations themselves, so that top-1 must be looked at."""
         return self.error is None
+
+    @property
+    def runtime_library(self) -> RuntimeLibrary:
+        """What the runtime adds to an app."""
+        return find_runtime_library(self.runtime, self.backend)
 
     @property
     def target(self) -> TargetSpec:

@@ -254,7 +254,7 @@ def _report_delegation(bundle: "Bundle") -> Check:
     if target.runtime == "coreml":
         found += ", and chooses CPU, GPU or Neural Engine on the phone"
     if delegation["fallback"]:
-        slow = ", ".join(f"{entry['count']} × {entry['op']}" for entry in delegation["fallback"])
+        slow = ", ".join(f"{entry['count']} × {entry['op']} ({entry['reason']})" for entry in delegation["fallback"])
         found += f"; left to slow kernels: {slow}"
     if share < LEAST_DELEGATED:
         say(f"Warning: {bundle.name} delegates only {share:.1%}; it will be slower than it could be.")
