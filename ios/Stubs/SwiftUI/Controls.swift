@@ -38,8 +38,14 @@ public struct TextField: View {
   public init<S: StringProtocol>(_ title: S, text: Binding<String>) {}
 }
 /// https://developer.apple.com/documentation/swiftui/progressview
-public struct ProgressView<Label: View>: View {
+public struct ProgressView<Label: View, CurrentValueLabel: View>: View {
   public typealias Body = Never
+  public init<V: BinaryFloatingPoint>(
+    value: V?, total: V = 1, @ViewBuilder label: () -> Label, @ViewBuilder currentValueLabel: () -> CurrentValueLabel
+  ) {}
+}
+/// https://developer.apple.com/documentation/swiftui/progressview/init(label:)
+extension ProgressView where CurrentValueLabel == EmptyView {
   public init(@ViewBuilder label: () -> Label) {}
   public init<V: BinaryFloatingPoint>(value: V?, total: V = 1, @ViewBuilder label: () -> Label) {}
 }

@@ -7,13 +7,13 @@ enum Figures {
     (Double(nanoseconds) / 1e6).formatted(.number.precision(.fractionLength(2)).locale(locale))
   }
 
-  /// A probability as a percentage with one place: "93.1%".
-  static func percent(_ probability: Double, locale: Locale = .current) -> String {
-    probability.formatted(.percent.precision(.fractionLength(1)).locale(locale))
+  /// A share in hundredths with one place, without the sign: "93.1".
+  static func percent(_ share: Double, locale: Locale = .current) -> String {
+    (share * 100).formatted(.number.precision(.fractionLength(1)).locale(locale))
   }
 
-  /// Bytes: "1.9 MB".
-  static func size(_ bytes: Int) -> String {
-    ByteCountFormatter.string(fromByteCount: Int64(bytes), countStyle: .file)
+  /// Bytes in megabytes with two places: "1.90".
+  static func megabytes(_ bytes: Int, locale: Locale = .current) -> String {
+    (Double(bytes) / 1e6).formatted(.number.precision(.fractionLength(2)).locale(locale))
   }
 }

@@ -47,10 +47,10 @@ extension LatencyRun.Mode {
   /// The mode in words.
   var phrase: Phrase {
     switch self {
-    case .cold: .modeCold
-    case .burst: .modeBurst
-    case .sustained: .modeSustained
-    case .production: .modeProduction
+    case .cold: .modeNameCold
+    case .burst: .modeNameBurst
+    case .sustained: .modeNameSustained
+    case .production: .modeNameProduction
     }
   }
 }

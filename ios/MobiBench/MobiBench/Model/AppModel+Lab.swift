@@ -42,7 +42,7 @@ extension AppModel {
   func leaveServer() {
     do {
       try LabKeychain.forget()
-      (server, offered) = (nil, [])
+      (server, offered) = (nil, nil)
     } catch {
       fail(error)
     }

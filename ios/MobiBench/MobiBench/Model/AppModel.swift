@@ -10,8 +10,8 @@ final class AppModel: ObservableObject {
   @Published var activity = Activity.idle
   @Published var bundles: [ModelBundle] = []
   @Published var damaged: [BundleStore.Damaged] = []
-  /// What the lab server has for this phone.
-  @Published var offered: [BundleSummary] = []
+  /// What the lab server has for this phone; nil before it was asked.
+  @Published var offered: [BundleSummary]?
   @Published var server: LabServer?
   @Published var classification: Classification?
   @Published var settings = BenchSettings()

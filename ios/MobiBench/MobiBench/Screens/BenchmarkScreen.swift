@@ -29,8 +29,8 @@ struct BenchmarkScreen: View {
     }
     Section(Phrase.benchmarkSettings()) {
       Picker(Phrase.mode(), selection: $model.settings.mode) {
-        Text(Phrase.modeBurst()).tag(BenchConfig.Mode.burst)
-        Text(Phrase.modeSustained()).tag(BenchConfig.Mode.sustained)
+        Text(Phrase.modeNameBurst()).tag(BenchConfig.Mode.burst)
+        Text(Phrase.modeNameSustained()).tag(BenchConfig.Mode.sustained)
       }
       Stepper(
         Phrase.benchmarkRuns(model.settings.runs), value: $model.settings.runs, in: BenchSettings.runsAllowed)
@@ -50,8 +50,12 @@ struct BenchmarkScreen: View {
         }
       }
     }
-    Button(Phrase.start(), systemImage: "play.fill") { model.startBenchmark() }
-      .disabled(model.settings.bundles.isEmpty || model.activity.isBusy)
+    Section {
+      Button(Phrase.start(), systemImage: "play.fill") { model.startBenchmark() }
+        .disabled(model.settings.bundles.isEmpty || model.activity.isBusy)
+    } footer: {
+      Text(model.settings.bundles.isEmpty ? Phrase.benchIdleNone() : Phrase.benchIdle())
+    }
   }
 }
 
@@ -66,13 +70,14 @@ private struct RunningSection: View {
       if let planName { Text(Phrase.planRunning(planName)).font(.headline) }
       ProgressView(value: state.share) { Text(Phrase.benchmarkProgress(state.currentRun, state.runsTotal)) }
       if let latest = state.latestInferenceNs {
-        Text(Phrase.benchmarkLatest(state.bundleName, Figures.milliseconds(latest))).monospacedDigit()
+        LabeledContent(
+          Phrase.benchRunning(state.bundleName), value: Phrase.milliseconds(Figures.milliseconds(latest)))
       }
       LiveChart(points: state.points)
       if state.isPaused { Label(Phrase.benchmarkPaused(), systemImage: "pause.circle") }
       Button(Phrase.stop(), systemImage: "stop.fill", role: .destructive) { model.cancel() }
     } footer: {
-      Text(Phrase.benchmarkKeepOpen())
+      Text(Phrase.benchIdle())
     }
   }
 }
@@ -83,10 +88,15 @@ private struct ConditionsSection: View {
 
   var body: some View {
     Section {
-      Label(model.conditions.thermalBefore.phrase(), systemImage: "thermometer.medium")
+      Label(phoneState, systemImage: "thermometer.medium")
       ForEach(Warning.all(for: model.conditions, isSimulator: model.facts.device.isEmulator), id: \.self) { warning in
         Label(warning.phrase(), systemImage: "exclamationmark.triangle").foregroundStyle(.orange)
       }
     }
+  }
+
+  private var phoneState: String {
+    let battery = model.conditions.batteryLevel.map { Phrase.percent(Figures.percent($0)) } ?? "–"
+    return Phrase.phoneState(model.conditions.thermalBefore.phrase(), battery)
   }
 }

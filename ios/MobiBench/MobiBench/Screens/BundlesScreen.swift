@@ -44,13 +44,14 @@ struct BundleRow: View {
   var body: some View {
     VStack(alignment: .leading) {
       Text(bundle.manifest.name).font(.headline)
-      Text("\(Figures.size(bundle.manifest.modelSizeBytes)) · \(bundle.manifest.target.recipe)")
+      Text(detail(Figures.megabytes(bundle.manifest.modelSizeBytes), bundle.manifest.target.recipe))
         .font(.subheadline).foregroundStyle(.secondary)
-      if bundle.manifest.model.weightsSource == .random {
-        Text(Phrase.bundlesUntrained()).font(.footnote).foregroundStyle(.secondary)
-      }
     }
     .accessibilityElement(children: .combine)
+  }
+
+  private var detail: Phrase {
+    bundle.manifest.model.weightsSource == .random ? .bundleDetailUntrained : .bundleDetail
   }
 }
 
@@ -61,10 +62,18 @@ struct ActivityRow: View {
   var body: some View {
     switch model.activity {
     case .downloading(let name, let share):
-      ProgressView(value: share) { Text(Phrase.bundlesDownloading(name)) }
+      ProgressView(value: share) {
+        Text(name)
+      } currentValueLabel: {
+        Text(Phrase.downloading(Figures.percent(share)))
+      }
     case .uploading:
       ProgressView { Text(Phrase.uploadSending()) }
-    case .addingBundle, .joining, .classifying:
+    case .joining(let host):
+      ProgressView { Text(Phrase.labJoining(host)) }
+    case .classifying:
+      ProgressView { Text(Phrase.classifying()) }
+    case .addingBundle:
       ProgressView { Text(Phrase.working()) }
     case .idle, .confirmingServer, .benchmarking, .failed:
       EmptyView()

@@ -52,16 +52,15 @@ struct ClassifyScreen: View {
           HStack {
             Text(answer.label)
             Spacer()
-            Text(Figures.percent(answer.probability)).monospacedDigit()
+            Text(Phrase.percent(Figures.percent(answer.probability))).monospacedDigit()
           }
           .accessibilityElement(children: .ignore)
-          .accessibilityLabel(Phrase.classifyAnswer(answer.label, Figures.percent(answer.probability)))
+          .accessibilityLabel(Phrase.classifyAnswer(answer.label, Phrase.percent(Figures.percent(answer.probability))))
         }
       } footer: {
         Text(
           Phrase.classifyTimes(
-            Figures.milliseconds(classification.preprocessNs), Figures.milliseconds(classification.inferenceNs),
-            Figures.milliseconds(classification.postprocessNs)))
+            Figures.milliseconds(classification.preprocessNs), Figures.milliseconds(classification.inferenceNs)))
       }
     } else {
       Text(Phrase.classifyEmpty()).foregroundStyle(.secondary)

@@ -7,11 +7,12 @@ struct LabSection: View {
   @StateObject private var browser = LabBrowser()
 
   var body: some View {
-    Section(Phrase.lab()) {
+    Section(model.server == nil ? Phrase.lab() : Phrase.labOffers()) {
       if let server = model.server {
         Text(Phrase.serverJoined(server.host))
-        ForEach(model.offered, id: \.bundleID) { summary in
-          Button(Phrase.bundlesDownload(summary.name), systemImage: "arrow.down.circle") { model.download(summary) }
+        if model.offered?.isEmpty == true { Text(Phrase.labOffersNone()).foregroundStyle(.secondary) }
+        ForEach(model.offered ?? [], id: \.bundleID) { summary in
+          Button(Phrase.downloadOf(summary.name), systemImage: "arrow.down.circle") { model.download(summary) }
         }
         Button(Phrase.refresh(), systemImage: "arrow.clockwise") { model.refreshOffered() }
         Button(Phrase.leave(), systemImage: "xmark.circle", role: .destructive) { model.leaveServer() }
@@ -23,6 +24,7 @@ struct LabSection: View {
           }
         }
       } else {
+        Text(Phrase.labNotJoined()).foregroundStyle(.secondary)
         Button(Phrase.serverSearch(), systemImage: "magnifyingglass") { browser.start() }
       }
     }
@@ -40,7 +42,7 @@ struct JoinSheet: View {
   var body: some View {
     NavigationStack {
       Form {
-        Section { Text(Phrase.joinExplanation("\(request.host):\(request.port)")) }
+        Section { Text(Phrase.labConfirming("\(request.host):\(request.port)")) }
         Section(Phrase.joinFingerprint()) {
           Text(request.readableFingerprint).font(.body.monospaced()).textSelection(.enabled)
             // Hexadecimal digits run from left to right in every language.

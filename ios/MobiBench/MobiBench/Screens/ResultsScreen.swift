@@ -22,17 +22,16 @@ struct ResultsScreen: View {
           }
           Button(Phrase.upload(), systemImage: "paperplane") { model.upload() }
             .disabled(model.server == nil || model.results.isEmpty || model.activity.isBusy)
-          Text(uploadState).font(.footnote).foregroundStyle(.secondary)
+          if model.server == nil { Text(Phrase.uploadNotJoined()).font(.footnote).foregroundStyle(.secondary) }
+          if let progress = model.uploaded {
+            Text(Phrase.uploadSent(progress.accepted + progress.duplicates)).font(.footnote)
+            if !progress.rejected.isEmpty { Text(Phrase.uploadRejected(progress.rejected.count)).font(.footnote) }
+          }
         }
       }
       .navigationTitle(Phrase.results())
       .task { await model.readUploaded() }
     }
-  }
-
-  private var uploadState: String {
-    guard let progress = model.uploaded, progress.sentBytes > 0 else { return Phrase.uploadNone() }
-    return Phrase.uploadState(progress.accepted, progress.duplicates, progress.rejected.count)
   }
 }
 
@@ -45,13 +44,13 @@ private struct ResultFigures: View {
     figure(.columnP90, row.p90Ns)
     figure(.resultsLoad, row.loadNs)
     figure(.resultsFirst, row.firstInferenceNs)
-    Text(Phrase.resultsRuns(row.runs)).font(.footnote).foregroundStyle(.secondary)
+    Text(Phrase.runsDone(row.runs)).font(.footnote).foregroundStyle(.secondary)
     if row.marked > 0 { Label(Phrase.resultsMarked(row.marked), systemImage: "moon.zzz") }
   }
 
   @ViewBuilder private func figure(_ name: Phrase, _ nanoseconds: Int?) -> some View {
     if let nanoseconds {
-      LabeledContent(name(), value: Phrase.resultsValue(Figures.milliseconds(nanoseconds)))
+      LabeledContent(name(), value: Figures.milliseconds(nanoseconds))
     }
   }
 }
