@@ -239,6 +239,7 @@ def specs() -> dict[str, list[dict[str, Any]]]:
 def test_every_kind_of_chart_is_drawn_for_each_setting(specs: dict[str, list[dict[str, Any]]]) -> None:
     assert {heading: len(figures) for heading, figures in specs.items()} == {
         "Accuracy against latency": 2,
+        "Latency over α × ρ": 2,
         "Latency against width α": 2,
         "Latency against resolution ρ": 2,
         "Spread of the samples": 3,
@@ -262,7 +263,7 @@ def test_every_kind_of_chart_compiles_and_has_marks(specs: dict[str, list[dict[s
 
     for figures in specs.values():
         svg = vl_convert.vegalite_to_svg(dict(figures[0], width=500))
-        marks = svg.count('aria-roledescription="point"') + svg.count('aria-roledescription="bar"')
+        marks = sum(svg.count(f'aria-roledescription="{mark}"') for mark in ("point", "bar", "rect mark"))
         assert marks >= 2
 
 

@@ -30,7 +30,7 @@ from mobisdk.report.document import to_document
 
 LINES = (Path(__file__).parents[1] / "contract/latency/good.jsonl").read_bytes().splitlines()
 RUN = parse_run(LINES[0])
-PHASES = {"preprocess", "postprocess", "end_to_end", "end_to_end_images_per_s"}
+PHASES = {"preprocess", "postprocess", "end_to_end", "end_to_end_images_per_s", "course"}
 
 
 def make_runs(count: int, seed: int = 0) -> list[LatencyRun]:
@@ -48,7 +48,9 @@ def make_runs(count: int, seed: int = 0) -> list[LatencyRun]:
                 run_id=str(uuid.UUID(int=number + 1 + 1000 * seed)),
                 device=dataclasses.replace(RUN.device, model=f"Phone {phone}", memory_bytes=number),
                 bundle=dataclasses.replace(RUN.bundle, variant_id=f"{network:064x}"),
-                conditions=dataclasses.replace(RUN.conditions, low_power_mode=number % 11 == 0),
+                conditions=dataclasses.replace(
+                    RUN.conditions, low_power_mode=number % 11 == 0, battery_level=0.1 if number % 13 == 0 else None
+                ),
                 inference_ns=durations(samples.tolist()),
                 sample_at_ns=durations(np.cumsum(samples).tolist()),
                 preprocess_ns=durations([]),

@@ -51,7 +51,8 @@ def test_networks_whose_intervals_overlap_are_not_told_apart() -> None:
 
 def test_what_differs_besides_the_network_is_named_and_costs_are_compared_within_it() -> None:
     one_thread = dataclasses.replace(RUN.runtime, threads=1)
-    (sentence,) = explain(report(runs_of(0.25, 1.2), runs_of(0.5, 2.4), runs_of(0.25, 5.0, runtime=one_thread)))
+    sentence, advice = explain(report(runs_of(0.25, 1.2), runs_of(0.5, 2.4), runs_of(0.25, 5.0, runtime=one_thread)))
+    assert advice.endswith(": 4 threads are fastest.")
     assert sentence == "mobilenet_v1 0.25 at 160 on 4 threads is fastest: 1.200 ms; α = 0.5 costs 2.0 × as much."
 
 

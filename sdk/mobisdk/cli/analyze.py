@@ -40,6 +40,10 @@ def analyze(
         list[Path] | None,
         typer.Option("--accuracy", help="What `evaluate --json` printed, for --html; may be repeated.", metavar="FILE"),
     ] = None,
+    charts: Annotated[
+        Path | None,
+        typer.Option("--charts", help="Write every chart of the report as SVG and PNG.", metavar="FOLDER"),
+    ] = None,
     engine: Annotated[
         EngineName | None,
         typer.Option(help="For logs of any size: warm figures and cold starts.  [default: duckdb from 256 MB on]"),
@@ -55,13 +59,14 @@ def analyze(
 
     if json and csv == "-":
         raise typer.BadParameter("--json and --csv - both want stdout; give --csv a file")
-    if accuracy and html is None:
+    if accuracy and html is None and charts is None:
         raise typer.BadParameter("--accuracy stands beside latency in the report of --html; name its file")
     if html is not None:
         _check_target(html)
-    if engine is not None and html is not None:
-        raise typer.BadParameter("--html draws the samples themselves, which --engine leaves where they are")
-    if engine is None and html is None and _is_large(logs):
+    needs_samples = html is not None or charts is not None
+    if engine is not None and needs_samples:
+        raise typer.BadParameter("--html and --charts draw the samples, which --engine leaves where they are")
+    if engine is None and not needs_samples and _is_large(logs):
         engine = EngineName.DUCKDB
         say("Large logs: --engine duckdb computes the figures.")
     if engine is not None:
@@ -74,6 +79,8 @@ def analyze(
         write_atomically(set_aside, describe_set_aside(report.set_aside))
     if html is not None:
         write_html(html, report, runs, accuracy or [])
+    if charts is not None:
+        _write_charts(charts, report, runs, accuracy or [])
     if csv is not None:
         from mobisdk.report.document import to_csv
 
@@ -154,6 +161,21 @@ def write_html(html: Path, report: "AnalysisReport", runs: "LogSet", accuracy: S
     page = build_page(report, runs, accuracies, datetime.now().astimezone())
     write_atomically(html, page.encode())
     say(f"Report: {html}")
+
+
+def _write_charts(folder: Path, report: "AnalysisReport", runs: "LogSet", accuracy: Sequence[Path]) -> None:
+    from mobisdk.files import write_atomically
+    from mobisdk.report.accuracy import read_accuracies
+    from mobisdk.report.charts.picture import FORMATS, draw_picture
+    from mobisdk.report.html import list_figures
+
+    folder.mkdir(parents=True, exist_ok=True)
+    count = 0
+    for name, spec in list_figures(report, runs, read_accuracies(accuracy)):
+        for file_format in FORMATS:
+            write_atomically(folder / f"{name}{file_format}", draw_picture(spec, file_format))
+        count += 1
+    say(f"{count} chart{'s' * (count != 1)} as SVG and PNG: {folder}")
 
 
 def tell_set_aside(lines: "Sequence[SetAside]") -> None:

@@ -12,12 +12,18 @@ from typing import Literal
 import numpy as np
 
 from mobisdk.errors import DataError
+from mobisdk.latency.course import Course, describe_course
 from mobisdk.latency.record import BundleRef, Device, Durations, LatencyRun, Mode, RuntimeInfo, durations
 from mobisdk.latency.stats import Quantile, estimate_quantile
 from mobisdk.latency.store import LogSet, SetAside
 
 _OS_NAMES = {"android": "Android", "ios": "iOS"}
 _MODES: tuple[Mode, ...] = ("burst", "sustained", "production")
+LOW_BATTERY = 0.2
+"""From here down phones save power, whether they say so or not."""
+_FEWEST_PEERS = 3
+_SLIP_REACH = 0.3
+"""How far, as a power of ten, from a thousand a slip may be: phones are not twice as fast today."""
 _CACHE_STATES: tuple[Literal["cold", "warm", "unknown"], ...] = ("cold", "warm", "unknown")
 
 
@@ -42,6 +48,8 @@ class WarmReport:
     postprocess: Quantile | None
     end_to_end: Quantile | None
     """Median of preprocessing, inference and postprocessing together; null unless every run recorded the first."""
+    course: Course | None
+    """What happened within the runs; null where an engine left them where they were."""
     inference_ns: tuple[Durations, ...]
     """The samples themselves, one array a run."""
 
@@ -174,6 +182,7 @@ def _report_warm(mode: Mode, runs: Sequence[LatencyRun]) -> WarmReport:
         preprocess=_quantile([run.preprocess_ns for run in usable if run.preprocess_ns.size]),
         postprocess=_quantile([run.postprocess_ns for run in usable if run.postprocess_ns.size]),
         end_to_end=_quantile(_end_to_end(usable)),
+        course=describe_course(usable) if usable else None,
         inference_ns=tuple(inference),
     )
 
@@ -192,6 +201,8 @@ def _report_cold(cache_state: Literal["cold", "warm", "unknown"], runs: Sequence
 def _keep_apart(runs: Sequence[LatencyRun]) -> tuple[list[LatencyRun], dict[str, int]]:
     """Part the runs that the figures may rest on from those that tell of something else, counted by reason."""
     reasons = [reason_to_keep_apart(run) for run in runs]
+    for place in _find_unit_slips([run if reason is None else None for run, reason in zip(runs, reasons, strict=True)]):
+        reasons[place] = "1,000 times off the others: a slip of unit?"
     usable = [run for run, reason in zip(runs, reasons, strict=True) if reason is None]
     return usable, dict(Counter(reason for reason in reasons if reason is not None))
 
@@ -206,7 +217,24 @@ def reason_to_keep_apart(run: LatencyRun) -> str | None:
         return "hot at the start"
     if run.conditions.foreground is False:
         return "left the foreground"
+    level = run.conditions.battery_level
+    if level is not None and level < LOW_BATTERY and run.conditions.charging is not True:
+        return "low battery"
     return None
+
+
+def _find_unit_slips(runs: Sequence[LatencyRun | None]) -> list[int]:
+    """Find runs whose median is off that of the others by a thousand, or a thousand thousand: micro for nano."""
+    medians = {
+        place: float(np.median(run.inference_ns))
+        for place, run in enumerate(runs)
+        if run is not None and run.inference_ns.size
+    }
+    if len(medians) < _FEWEST_PEERS:
+        return []
+    center = np.median(list(medians.values()))
+    off = {place: abs(np.log10(max(median, 1.0) / max(center, 1.0))) for place, median in medians.items()}
+    return [place for place, power in off.items() if min(abs(power - 3), abs(power - 6)) < _SLIP_REACH]
 
 
 def _end_to_end(runs: Sequence[LatencyRun]) -> list[Durations]:

@@ -8,7 +8,7 @@ import narwhals as nw
 import pyarrow as pa
 
 from mobisdk.errors import DataError
-from mobisdk.latency.analysis import AnalysisReport, ColdReport, GroupReport, WarmReport, group_order
+from mobisdk.latency.analysis import LOW_BATTERY, AnalysisReport, ColdReport, GroupReport, WarmReport, group_order
 from mobisdk.latency.engines import Engine
 from mobisdk.latency.frames import Figures, estimate_groups
 from mobisdk.latency.record import BundleRef, Device, RuntimeInfo
@@ -25,7 +25,9 @@ _NUMBERS: Final = ("device_api_level", "device_cpu_cores", "runtime_threads")
 
 
 def analyze_tables(logs: LogTables, engine: Engine) -> AnalysisReport:
-    """Report each group: warm inference with every figure, and cold starts; phases and samples are left out.
+    """Report each group: warm inference with every figure, and cold starts.
+
+    Phases, what happens within a run, and slips of unit are left to `analysis`, which looks at runs one by one.
 
     Raises:
         DataError: there is no run.
@@ -106,7 +108,12 @@ def _reason() -> "nw.Expr":
                 .then(nw.lit("hot at the start"))
                 .otherwise(
                     nw.when(~conditions("foreground").fill_null(True)).then(nw.lit("left the foreground"))
-                    .otherwise(nw.lit(""))
+                    .otherwise(
+                        nw.when(
+                            (conditions("battery_level").fill_null(1.0) < LOW_BATTERY)
+                            & ~conditions("charging").fill_null(False)
+                        ).then(nw.lit("low battery")).otherwise(nw.lit(""))
+                    )
                 )
             )
         )
@@ -185,6 +192,7 @@ def _warm(mode: Any, figures: Figures | None, kept_apart: dict[str, int]) -> War
         preprocess=None,
         postprocess=None,
         end_to_end=None,
+        course=None,
         inference_ns=(),
     )
 

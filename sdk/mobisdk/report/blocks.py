@@ -5,15 +5,19 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from mobisdk.latency.record import LatencyRun
 from mobisdk.report.accuracy import Accuracy
 from mobisdk.report.charts.cold_start import cold_start_points, draw_cold_start
 from mobisdk.report.charts.distribution import distribution_strips, draw_distribution
 from mobisdk.report.charts.figures import extent, has_interval
 from mobisdk.report.charts.pareto import draw_pareto, pareto_points
 from mobisdk.report.charts.scale import fit_ms_scale
+from mobisdk.report.charts.surface import draw_surface, is_surface, surface_points
 from mobisdk.report.charts.sweep import Dial, draw_sweep, is_sweep, sweep_points
-from mobisdk.report.labels import Row
+from mobisdk.report.charts.timeline import draw_timeline, timeline_points
+from mobisdk.report.labels import Row, network_labels
 from mobisdk.report.panels import Panel, part_by_mode, part_by_network, part_by_recipe, part_by_setting
+from mobisdk.report.printable import printable
 
 _BLOCK_BYTES = 80_000
 """Where a block ends: the page stays small, however many settings were measured."""
@@ -58,10 +62,14 @@ _Points = list[dict[str, Any]]
 _Drawable = list[tuple[Panel, _Points]]
 
 
-def build_blocks(rows: Sequence[Row], accuracies: Mapping[str, Accuracy]) -> list[Block]:
-    """Build a device's blocks: first what can be drawn, then how to measure what cannot."""
+def build_blocks(
+    rows: Sequence[Row], accuracies: Mapping[str, Accuracy], runs: Sequence[LatencyRun] = ()
+) -> list[Block]:
+    """Build a device's blocks: first what can be drawn, then how to measure what cannot; `runs` are the device's."""
     blocks = [
         _build_pareto(rows, accuracies),
+        *_build_surface(rows),
+        *_build_timeline(rows, runs),
         _build_sweep(rows, "alpha"),
         _build_sweep(rows, "resolution"),
         _build_distribution(rows),
@@ -97,6 +105,31 @@ def _build_pareto(rows: Sequence[Row], accuracies: Mapping[str, Accuracy]) -> Bl
 
 def _front_first(points: _Points) -> _Points:
     return sorted(points, key=lambda point: not point["is_best"])
+
+
+def _build_surface(rows: Sequence[Row]) -> list[Block]:
+    drawable = _with_points(part_by_network(rows), lambda panel: surface_points(panel.rows))
+    drawable = [(panel, points) for panel, points in drawable if is_surface(points)]
+    if not drawable:
+        return []
+    reading = "The median in milliseconds of every network by both of its dials; the stronger the colour, the slower."
+    return [_draw("Latency over α × ρ", reading, drawable, draw_surface)]
+
+
+def _build_timeline(rows: Sequence[Row], runs: Sequence[LatencyRun]) -> list[Block]:
+    found = []
+    for name, (group, warm) in zip(network_labels(rows), rows, strict=True):
+        if warm is None or warm.mode != "sustained":
+            continue
+        own = [run for run in runs if (run.bundle.variant_id, run.runtime) == (group.bundle.variant_id, group.runtime)]
+        if points := timeline_points(own):
+            found.append((Panel(f"{name}, {printable(group.bundle.recipe)}", ((group, warm),)), points))
+    if not found:
+        return []
+    reading = (
+        "Each line is a run, each mark the thermal state that begins there. Level lines stay as fast as they began."
+    )
+    return [_draw("Sustained work over time", reading, found, draw_timeline)]
 
 
 def _build_sweep(rows: Sequence[Row], dial: Dial) -> Block:

@@ -65,6 +65,7 @@ def _group(group: GroupReport) -> dict[str, Any]:
                 **{name: _quantile(getattr(warm, name)) for name in _WARM},
                 "mean_ns": warm.mean_ns,
                 "mad_ns": warm.mad_ns,
+                "course": dataclasses.asdict(warm.course) if warm.course else None,
                 "images_per_s": warm.images_per_s,
                 "end_to_end_images_per_s": warm.end_to_end_images_per_s,
             }

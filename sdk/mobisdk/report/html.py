@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import hashlib
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -101,6 +102,7 @@ def _build_sections(
     used = 0
     for groups in devices:
         rows = table_rows(groups)
+        own = [run for device in _devices_of(groups) for run in runs_of[device]]
         section = template.render(
             label=groups[0].device_label,
             is_first=not sections,
@@ -110,14 +112,28 @@ def _build_sections(
             table=build_sortable_table(rows[:_MOST_ROWS], accuracies),
             further_rows=len(rows) - _MOST_ROWS,
             kept_apart=describe_kept_apart(groups),
-            blocks=build_blocks(rows, accuracies) if used < _CHARTS_BYTES else None,
-            facts=describe_circumstances(groups, [run for device in _devices_of(groups) for run in runs_of[device]]),
+            blocks=build_blocks(rows, accuracies, own) if used < _CHARTS_BYTES else None,
+            facts=describe_circumstances(groups, own),
         )
         used += len(section.encode())
         if sections and used > _SECTIONS_BYTES:
             break
         sections.append(Markup(section))  # noqa: S704
     return sections
+
+
+def list_figures(
+    report: AnalysisReport, logs: LogSet, accuracies: Mapping[str, Accuracy]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Give the page's charts, with a name for a file of each."""
+    runs_of = _part_by_device(logs.runs)
+    for number, (_, found) in enumerate(groupby(report.groups, key=lambda group: group.device_label), start=1):
+        groups = list(found)
+        own = [run for device in _devices_of(groups) for run in runs_of[device]]
+        for block in build_blocks(table_rows(groups), accuracies, own):
+            for place, figure in enumerate(block.figures, start=1):
+                name = re.sub(r"[^a-z0-9]+", "-", block.heading.lower().replace("α", "alpha").replace("ρ", "rho"))
+                yield f"device-{number}-{name.strip('-')}-{place}", figure.spec
 
 
 def _part_by_device(runs: Sequence[LatencyRun]) -> Mapping[Device, Sequence[LatencyRun]]:

@@ -1,5 +1,6 @@
 """What an analysis means, in sentences."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -30,8 +31,57 @@ def explain(report: AnalysisReport) -> tuple[str, ...]:
             if rows:
                 where = [*([device] if several_devices else []), *([mode] if len(modes) > 1 else [])]
                 sentences.append(printable(f"{', '.join(where)}{': ' if where else ''}{_compare(rows)}"))
+    sentences.extend(printable(sentence) for sentence in _advise_threads(report.groups))
+    sentences.extend(printable(sentence) for sentence in _tell_courses(report.groups))
     sentences.extend(_count_missing_runs(report))
     return tuple(sentences)
+
+
+def _advise_threads(groups: Sequence[GroupReport]) -> Iterator[str]:
+    """Say which thread count is fastest where several were measured, and where more are slower."""
+    counts: dict[tuple[object, ...], dict[int, Quantile]] = {}
+    names: dict[tuple[object, ...], str] = {}
+    for group in groups:
+        for warm in group.warm:
+            if warm.p50 is None or group.runtime.threads is None:
+                continue
+            runtime = dataclasses.replace(group.runtime, threads=None)
+            key = (group.device_label, runtime, group.bundle.variant_id, warm.mode)
+            counts.setdefault(key, {})[group.runtime.threads] = warm.p50
+            names[key] = f"{group.variant_label} on {group.device_label}"
+    for where, medians in counts.items():
+        if len(medians) < 2:
+            continue
+        best = min(medians, key=lambda threads: medians[threads].value_ns)
+        slower = [
+            threads for threads, median in sorted(medians.items())
+            if threads > best and median.value_ns > medians[best].value_ns and not _overlap(median, medians[best])
+        ]  # fmt: skip
+        sentence = f"{names[where]}: {best} thread{'s' * (best > 1)} are fastest" if best > 1 else (
+            f"{names[where]}: 1 thread is fastest"
+        )  # fmt: skip
+        if slower:
+            cost = medians[slower[-1]].value_ns / max(medians[best].value_ns, 1)
+            sentence += f"; more is slower, {format_ratio(cost)} × the time with {slower[-1]}"
+        yield f"{sentence}."
+
+
+def _tell_courses(groups: Sequence[GroupReport]) -> Iterator[str]:
+    """Say what throttled, and when; and what was not warm when it was measured."""
+    for group in groups:
+        for warm in group.warm:
+            course = warm.course
+            if course is None:
+                continue
+            name = f"{group.variant_label} as {group.bundle.recipe}"
+            if course.throttled_runs and course.fresh_ns and course.steady_ns:
+                yield (
+                    f"{name} throttles after {course.time_to_throttle_s:.0f} s of sustained work in "
+                    f"{course.throttled_runs} of {warm.runs} runs: from {course.fresh_ns / 1e6:.3g} to "
+                    f"{course.steady_ns / 1e6:.3g} ms."
+                )
+            if course.still_warming_runs > warm.runs / 2:
+                yield f"{name} was still warming up in {course.still_warming_runs} of {warm.runs} runs."
 
 
 def _compare(rows: Sequence[_Row]) -> str:

@@ -3,17 +3,20 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+import numpy as np
 from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from mobisdk.latency.analysis import AnalysisReport, GroupReport
+from mobisdk.latency.analysis import AnalysisReport, GroupReport, WarmReport
 from mobisdk.report.labels import Row, network_labels, runtime_label, table_rows
 from mobisdk.report.numbers import format_interval_ms, format_ms
 from mobisdk.report.printable import printable
+from mobisdk.report.sparkline import sparkline
 
 _LONGEST_WORD = len("mobilenet_v1")
+_SPARKS = 8
 
 
 def build_tables(report: AnalysisReport) -> list[Group]:
@@ -37,6 +40,7 @@ def _build_table(heading: tuple[str, str, str], rows: Sequence[Row]) -> Group:
         "p99\nms": [format_ms(warm.p99 if warm else None) for _, warm in rows],
         "cold\nload ms": [format_ms(group.cold[0].load if group.cold else None) for group, _ in rows],
         "first\nms": [format_ms(group.cold[0].first_inference if group.cold else None) for group, _ in rows],
+        "over\ntime": [_course_cell(warm) for _, warm in rows],
         "images\n/s": [_rate_cell(warm.images_per_s if warm else None) for _, warm in rows],
     }
     shared = [f"{name} {columns.pop(name)[0]}" for name in ("recipe", "threads") if len(set(columns[name])) == 1]
@@ -62,6 +66,15 @@ def _build_table(heading: tuple[str, str, str], rows: Sequence[Row]) -> Group:
 
 def _threads_cell(group: GroupReport) -> str:
     return "auto" if group.runtime.threads is None else str(group.runtime.threads)
+
+
+def _course_cell(warm: WarmReport | None) -> str:
+    """Sustained work as a spark-line: medians of eight equal parts of its longest run."""
+    if warm is None or warm.mode != "sustained" or not warm.inference_ns:
+        return ""
+    longest = max(warm.inference_ns, key=len)
+    parts = [part for part in np.array_split(longest, _SPARKS) if part.size]
+    return sparkline([float(np.median(part)) for part in parts])
 
 
 def _rate_cell(rate: float | None) -> str:
