@@ -213,6 +213,7 @@ def test_every_chart_has_its_marks_and_lies_within_its_figure(open_page: Any) ->
     headings = page.locator("section.block:has(figure) h3").all_inner_texts()
     assert headings == 2 * [
         "Accuracy against latency",
+        "Latency over α × ρ",
         "Latency against width α",
         "Latency against resolution ρ",
         "Spread of the samples",

@@ -4,6 +4,7 @@ import contextlib
 import enum
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,7 +41,8 @@ def bench(
     seconds: Annotated[float, typer.Option(help="Length of a sustained run.")] = 60.0,
     cold_starts: Annotated[int, typer.Option(help="Starts of each bundle in a process of its own.")] = 3,
     threads: Annotated[
-        int | None, typer.Option(help="Threads of the runtime.  [default: the physical cores of this computer]")
+        str | None,
+        typer.Option(help="Threads of the runtime, or auto: try.  [default: the physical cores of this computer]"),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -53,7 +55,7 @@ def bench(
     from mobisdk.devices.runner import BenchmarkRunner
 
     config = BenchConfig(
-        threads=read_cores().best_threads if threads is None else threads,
+        threads=read_cores().best_threads if threads in (None, "auto") else _read_threads(threads),
         mode="sustained" if mode is BenchMode.SUSTAINED else "burst",
         runs=_RUNS.get(mode, 1) if runs is None else runs,
         samples=samples,
@@ -74,6 +76,8 @@ def bench(
         from mobiconvert import load_classifier
         from mobiconvert.executorch.runtime import set_threads
 
+        if threads == "auto":
+            config = replace(config, threads=_find_threads(opened[0]))
         set_threads(config.threads)
         runner = BenchmarkRunner(load_classifier, config)
         if mode is BenchMode.COLD:
@@ -81,6 +85,33 @@ def bench(
         else:
             measured = run_with_progress(runner, opened, log)
     _report(measured, log, json)
+
+
+def _read_threads(text: str | None) -> int:
+    if text is None or not text.isdecimal():
+        raise ConfigError("--threads must be a whole number, or auto", got=text, allowed="1 to 1024, auto")
+    return int(text)
+
+
+def _find_threads(bundle: "Bundle") -> int:
+    """Try thread counts on one bundle; these runs are not logged."""
+    from mobiconvert import load_classifier
+    from mobiconvert.executorch.runtime import set_threads
+    from mobisdk.devices.bench_config import BenchConfig
+    from mobisdk.devices.host import read_cores
+    from mobisdk.devices.runner import BenchmarkRunner
+    from mobisdk.devices.thread_count import find_fastest, list_thread_counts
+
+    def measure(count: int) -> list["LatencyRun"]:
+        set_threads(count)
+        return list(
+            BenchmarkRunner(load_classifier, BenchConfig(count, runs=3, samples=20, cold_starts=0)).run([bundle])
+        )
+
+    fastest, medians = find_fastest(list_thread_counts(read_cores().logical), measure)
+    told = ", ".join(f"{count}: {median / 1e6:.3g} ms" for count, median in medians.items())
+    say(f"Threads: {fastest} are fastest for {bundle.name} ({told})." if fastest > 1 else f"Threads: 1 ({told}).")
+    return fastest
 
 
 def _check_log(log: Path) -> None:
@@ -107,8 +138,6 @@ def _refuse_core_ml(bundle: "Bundle") -> None:
 
 def run_with_progress(runner: "BenchmarkRunner", bundles: Sequence["Bundle"], log: Path) -> list["LatencyRun"]:
     """Measure the bundles with a progress bar; each run is in the log before the next one starts."""
-    from dataclasses import replace
-
     bar = progress()
     bar.live.auto_refresh = False  # its thread would take time from the samples: it is drawn between them
     measured: list[LatencyRun] = []
