@@ -1,5 +1,6 @@
 """`mobisdk serve`, and `mobisdk serve tokens`."""
 
+import contextlib
 import socket
 import sys
 from pathlib import Path
@@ -30,6 +31,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate as PEM, with --tls-key.", metavar="FILE")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key as PEM.", metavar="FILE")] = None,
+    advertise: Annotated[bool, typer.Option(help="Announce the server in the network, so that apps find it.")] = False,
     accuracy: Annotated[
         list[Path] | None,
         typer.Option(
@@ -44,6 +46,7 @@ def serve(
         raise typer.BadParameter("--tls-cert and --tls-key go together")
     from mobisdk.report.accuracy import read_accuracies
     from mobisdk.report.printable import printable
+    from mobisdk.server.advertise import advertised
     from mobisdk.server.app import create_app
     from mobisdk.server.lab import close_lab, open_lab
     from mobisdk.server.link import Address
@@ -71,9 +74,11 @@ def serve(
 
         LAB.mkdir(exist_ok=True)
         lab = open_lab(opened, bundles, address, accuracies=read_accuracies(accuracy or []), on_joined=welcome)
+        announced = advertised(address) if advertise else contextlib.nullcontext()
         try:
             app = create_app(lab, open_log(LAB / "requests.jsonl"), named)
-            create_server(app, certificate, lab.limits, tell, lab.stopping.set).run([listener])
+            with announced:
+                create_server(app, certificate, lab.limits, tell, lab.stopping.set).run([listener])
         finally:
             close_lab(lab)
 

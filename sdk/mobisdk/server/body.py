@@ -30,8 +30,18 @@ class LimitedBodies:
         length = dict(scope["headers"]).get(b"content-length", b"0")
         deadline = asyncio.get_running_loop().time() + self._limits.body_seconds
         held = 0
+        is_refused = False
 
         async def receive_limited() -> Message:
+            nonlocal held, is_refused
+            if is_refused:
+                return await receive()  # the answer says why; what else comes is thrown away
+            is_refused = True
+            message = await receive_checked()
+            is_refused = False
+            return message
+
+        async def receive_checked() -> Message:
             nonlocal held
             if not length.isdigit() or int(length[:20]) > most_bytes:
                 raise ProblemError(413, f"At most {_size(most_bytes)} a request.")

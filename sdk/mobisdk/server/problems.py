@@ -1,5 +1,7 @@
 """Errors as RFC 9457 problems: a status, its title, and a sentence for a person."""
 
+import asyncio
+import contextlib
 import http
 import math
 from collections.abc import Mapping
@@ -12,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from mobisdk.server.store.engine import StoreUnavailableError
 
+_DRAIN_SECONDS = 20
 _TITLES = {
     413: "Content Too Large",
     416: "Range Not Satisfiable",
@@ -50,8 +53,10 @@ class ProblemResponse(JSONResponse):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": True})
         message: Message = {"type": "http.request", "more_body": True}
-        while message["type"] == "http.request" and message.get("more_body"):
-            message = await receive()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while message["type"] == "http.request" and message.get("more_body"):
+                    message = await receive()
         await send({"type": "http.response.body"})
         return None
 
