@@ -25,8 +25,8 @@ def simulate_phones(
     from mobisdk.server.simulation import simulate
 
     address, code = parse_link(link)
-    client = LabClient.join(address, code, "simulate-phones")
-    tally = simulate(client, phones, runs=runs, batch=batch, pause_s=pause, seed=seed, stop=threading.Event())
+    with LabClient.join(address, code, "simulate-phones") as client:
+        tally = simulate(client, phones, runs=runs, batch=batch, pause_s=pause, seed=seed, stop=threading.Event())
     median, p99 = (1000 * float(np.quantile(tally.ack_seconds, q)) for q in (0.5, 0.99))
     if json:
         counts = {name: getattr(tally, name) for name in ("accepted", "duplicates", "rejected")}

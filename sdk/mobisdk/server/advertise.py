@@ -6,8 +6,8 @@ import socket
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from zeroconf import IPVersion, ServiceInfo, Zeroconf
 from zeroconf import Error as ZeroconfError
+from zeroconf import IPVersion, ServiceInfo, Zeroconf
 
 from mobisdk.errors import ServerError
 from mobisdk.server.link import Address
