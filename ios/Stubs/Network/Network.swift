@@ -4,10 +4,10 @@ import Foundation
 @_exported import Dispatch
 
 /// https://developer.apple.com/documentation/network/nwinterface
-public struct NWInterface: Hashable, Sendable {}
+public struct NWInterface: Hashable {}
 
 /// https://developer.apple.com/documentation/network/nwendpoint
-public enum NWEndpoint: Hashable, Sendable {
+public enum NWEndpoint: Hashable {
   case hostPort(host: Host, port: Port)
   case service(name: String, type: String, domain: String, interface: NWInterface?)
 
@@ -32,7 +32,7 @@ public final class NWBrowser: @unchecked Sendable {
   public enum Descriptor: Sendable {
     case bonjourWithTXTRecord(type: String, domain: String?)
   }
-  public struct Result: Hashable, Sendable {
+  public struct Result: Hashable {
     public enum Change: Hashable, Sendable {
       case identical
     }
@@ -51,7 +51,7 @@ public final class NWBrowser: @unchecked Sendable {
 }
 
 /// https://developer.apple.com/documentation/network/nwpath
-public struct NWPath: Sendable {
+public struct NWPath {
   public var remoteEndpoint: NWEndpoint? { fatalError() }
 }
 

@@ -46,7 +46,7 @@ public struct AccessibilityChildBehavior: Hashable, Sendable {
 extension View {
   public func font(_ font: Font?) -> some View { self }
   public func foregroundStyle<S: ShapeStyle>(_ style: S) -> some View { self }
-  public func frame(height: Double?) -> some View { self }
+  public func frame(height: CGFloat?) -> some View { self }
   public func ignoresSafeArea() -> some View { self }
   public func disabled(_ disabled: Bool) -> some View { self }
   public func tag<V: Hashable>(_ tag: V) -> some View { self }

@@ -46,8 +46,10 @@ final class AppModel: ObservableObject {
     do {
       server = try LabKeychain.read()
       let here = Set(try await store.list().bundles.map(\.directory.lastPathComponent))
-      for source in Storage.builtIn where !here.contains(source.lastPathComponent) {
-        _ = try await store.add(from: source)
+      for source in Storage.builtIn {
+        let name =
+          source.pathExtension == "zip" ? source.deletingPathExtension().lastPathComponent : source.lastPathComponent
+        if !here.contains(name) { _ = try await store.add(from: source) }
       }
     } catch {
       fail(error)

@@ -31,6 +31,8 @@ struct ClassifyScreen: View {
         answers
       }
       .navigationTitle(Phrase.classify())
+      .task { chooseFirst() }
+      .onChange(of: model.bundles) { _ in chooseFirst() }
       .onChange(of: item) { item in
         guard let item else { return }
         Task { await load(item) }
@@ -68,7 +70,12 @@ struct ClassifyScreen: View {
   }
 
   private var bundle: ModelBundle? {
-    model.bundles.first { $0.manifest.name == bundleName } ?? model.bundles.first
+    model.bundles.first { $0.manifest.name == bundleName }
+  }
+
+  /// The first bundle, where the chosen one is gone or none was chosen.
+  private func chooseFirst() {
+    if bundle == nil { bundleName = model.bundles.first?.manifest.name }
   }
 
   private func load(_ item: PhotosPickerItem) async {

@@ -4,7 +4,7 @@ import SwiftUI
 /// The latest samples as they come, one a second.
 struct LiveChart: View {
   let points: [BenchmarkState.Point]
-  @ScaledMetric private var height = 180.0
+  @ScaledMetric private var height: CGFloat = 180
 
   var body: some View {
     Chart(points) { point in

@@ -11,7 +11,7 @@ struct ResultsScreen: View {
         ActivityRow()
         if model.results.isEmpty { Text(Phrase.noRuns()).foregroundStyle(.secondary) }
         ForEach(model.results) { row in
-          Section("\(row.bundleName) · \(row.mode.phrase())") { ResultFigures(row: row) }
+          Section(title(of: row)) { ResultFigures(row: row) }
         }
         Section {
           if !model.setAside.isEmpty {
@@ -32,6 +32,12 @@ struct ResultsScreen: View {
       .navigationTitle(Phrase.results())
       .task { await model.readUploaded() }
     }
+  }
+
+  /// Which bundle, how it was measured, and with which compute units: "network · burst · All".
+  private func title(of row: ResultRow) -> String {
+    let units = row.computeUnits.map { ComputeUnits(rawValue: $0)?.phrase() ?? $0 }
+    return ([row.bundleName, row.mode.phrase()] + (units.map { [$0] } ?? [])).joined(separator: " · ")
   }
 }
 
