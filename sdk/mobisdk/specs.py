@@ -17,6 +17,8 @@ LARGEST_RESOLUTION = 2048
 LARGEST_ALPHA = 2.0
 
 Platform = Literal["android", "ios"]
+Padding = Literal["symmetric", "same"]
+Activation = Literal["relu", "relu6"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +41,12 @@ class ModelSpec:
     """Stride of the first convolution: 1 keeps the detail of images of about 32 pixels."""
     width_divisor: int = 1
     """Channels are a multiple of this: 1 is the paper's rounding (down), 8 is what hardware likes."""
+    padding: Padding = "symmetric"
+    """Of strided convolutions that pad: "same" is TensorFlow's, which puts an odd zero behind."""
+    activation: Activation | None = None
+    """In place of the architecture's ReLU, where weights from outside were trained with another."""
+    norm_epsilon: float | None = None
+    """Of batch norm, where weights from outside expect another than the architecture's."""
 
     def __post_init__(self) -> None:
         """Check every field, and make `alpha` a float whatever number it came as."""
@@ -51,6 +59,12 @@ class ModelSpec:
         _check_integer("num_classes", self.num_classes, 2, 1_000_000)
         _check_integer("stem_stride", self.stem_stride, 1, 2)
         _check_integer("width_divisor", self.width_divisor, 1, 64)
+        if self.padding not in typing.get_args(Padding):
+            raise ConfigError("padding is unknown", got=self.padding, allowed="symmetric, same")
+        if self.activation is not None and self.activation not in typing.get_args(Activation):
+            raise ConfigError("activation is unknown", got=self.activation, allowed="relu, relu6, or none at all")
+        if self.norm_epsilon is not None and (not _is_number(self.norm_epsilon) or not 0 < self.norm_epsilon < 1):
+            raise ConfigError("norm_epsilon must be a number", got=self.norm_epsilon, allowed="0 < norm_epsilon < 1")
 
     @property
     def name(self) -> str:

@@ -161,10 +161,10 @@ def test_the_line_that_converts_a_pickle_works_as_printed(tmp_path: Path, state:
         load_checkpoint(pickled)
 
     command = shlex.split(str(caught.value.hint).partition(" with: ")[2])
-    subprocess.run([sys.executable, *command[1:]], check=True)
+    subprocess.run([sys.executable, "-m", *command], check=True)
 
     converted = safetensors.torch.load_file(pickled.with_suffix(".safetensors"))
-    assert command[0] == "python"
+    assert command[0] == "mobisdk"
     assert weights_sha256(converted) == weights_sha256(state)
 
 

@@ -227,3 +227,24 @@ def test_networks_without_norms_learn_the_colours_of_images(arch: str) -> None:
     images = torch.randn(4, 3, 1, 1)[labels] + 0.3 * torch.randn(32, 3, 48, 48)
 
     assert learn(model, images, labels, steps=40, rate=1e-3) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("padding", "valid"), ("activation", "gelu"), ("norm_epsilon", 0.0), ("norm_epsilon", float("nan"))],
+)
+def test_unknown_details_are_refused(field: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=field):
+        ModelSpec(**{field: value})
+
+
+def test_same_padding_puts_an_odd_zero_behind() -> None:
+    """TensorFlow's rule by hand: 4 columns, a 3-wide filter, stride 2: one zero in all, and it stands last."""
+    model = create_model(ModelSpec(alpha=0.25, padding="same", resolution=32))
+    stem = model.stem.conv
+    nn.init.zeros_(stem.weight)
+    stem.weight.data[0, 0, :, 2] = 1.0  # sees the last column of its window
+    image = torch.arange(4.0).expand(1, 3, 4, 4)
+
+    assert stem(image)[0, 0].tolist() == [[6.0, 0.0], [4.0, 0.0]]
+    assert not any(type(module).__name__ == "SamePadConv2d" and max(module.stride) == 1 for module in model.modules())

@@ -27,6 +27,7 @@ from mobisdk.cli import (
     simulate_phones,
     train,
     verify,
+    weights,
 )
 from mobisdk.errors import MobiError
 
@@ -72,6 +73,7 @@ app = typer.Typer(
 app.command()(quickstart.quickstart)
 app.command()(doctor.doctor)
 app.add_typer(models.models_app, name="models")
+app.add_typer(weights.weights_app, name="weights")
 app.command()(train.train)
 app.add_typer(runs.runs_app, name="runs")
 app.command()(export.export)

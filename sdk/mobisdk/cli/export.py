@@ -11,6 +11,7 @@ from mobisdk.cli.console import Json, print_json, progress, say, stdout
 from mobisdk.cli.grid import ExportJob, ExportSettings, export_jobs, find_exported, hash_request
 from mobisdk.cli.recipes import print_recipes
 from mobisdk.cli.verify import LEAST_DELEGATED
+from mobisdk.cli.weights import import_weights
 from mobisdk.errors import ConfigError
 from mobisdk.specs import ModelSpec
 from mobisdk.training.runs import newest_checkpoint
@@ -44,6 +45,9 @@ def export(
     ] = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="Trained weights, .safetensors.  [default: the newest run that fits]")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Published weights: FILE.safetensors or hf://owner/name; see `mobisdk weights`.")
     ] = None,
     calibration: Annotated[
         str | None,
@@ -89,8 +93,8 @@ def export(
         return
     if target is None:
         raise typer.BadParameter("give android or ios", param_hint="--target")
-    if untrained and checkpoint:
-        raise ConfigError("--untrained and --checkpoint exclude each other", hint="Give one of them")
+    if sum(map(bool, (untrained, checkpoint, weights))) > 1:
+        raise ConfigError("--untrained, --checkpoint and --weights exclude each other", hint="Give one of them")
     recipes = [find_recipe(name, target) for name in _split("recipe", recipe, str)] or [find_recipe(None, target)]
     single = {"arch": arch, "num_classes": num_classes, "stem_stride": stem_stride, "width_divisor": width_divisor}
     given = {field: value for field, value in single.items() if value is not None}
@@ -108,10 +112,14 @@ def export(
         )
     ]
     specs = [ModelSpec(**wanted) for wanted in grid]
+    if weights:
+        if len(specs) > 1:
+            raise ConfigError("published weights are of one network", got=f"a grid of {len(specs)}", allowed="one")
+        checkpoint = import_weights(weights, specs[0], runs / ".cache" / "weights")
     settings = ExportSettings(output, calibration, calibration_images, max_drop, keep_anyway, min_delegated)
     jobs = [
-        ExportJob(wanted, weights, recipe, settings)
-        for wanted, weights in [
+        ExportJob(wanted, trained, recipe, settings)
+        for wanted, trained in [
             (wanted, checkpoint or (None if untrained else newest_checkpoint(runs, spec)))
             for wanted, spec in zip(grid, specs, strict=True)
         ]

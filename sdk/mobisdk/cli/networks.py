@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from mobiconvert import Recipe, WeightsOrigin
     from mobisdk.bundle import Bundle
+    from mobisdk.models.checkpoint import Checkpoint
 
 _SEED = 0
 _LEAST_IMAGES, _MOST_IMAGES = 16, 256
@@ -60,7 +61,6 @@ def load_trained_network(path: Path, wanted: Mapping[str, Any]) -> Network:
     Raises:
         DataError: it is damaged, a pickle, or of another spec.
     """
-    from mobiconvert import WeightsOrigin
     from mobisdk.models.checkpoint import load_model, read_checkpoint_spec
 
     expected = dataclasses.replace(read_checkpoint_spec(path).model, **wanted)
@@ -69,11 +69,19 @@ def load_trained_network(path: Path, wanted: Mapping[str, Any]) -> Network:
         module,
         checkpoint.model,
         checkpoint.input,
-        WeightsOrigin("checkpoint", str(checkpoint.origin.get("run", path.name))),
+        _describe_origin(checkpoint, path),
         checkpoint.labels,
         checkpoint.compression,
         checkpoint.origin.get("data"),
     )
+
+
+def _describe_origin(checkpoint: "Checkpoint", path: Path) -> "WeightsOrigin":
+    from mobiconvert import WeightsOrigin
+
+    if "hub" in checkpoint.origin:
+        return WeightsOrigin("hub", str(checkpoint.origin["hub"]))
+    return WeightsOrigin("checkpoint", str(checkpoint.origin.get("run", path.name)))
 
 
 def convert_network(network: Network, recipe: "Recipe", output: Path, **settings: Any) -> "Bundle":

@@ -26,10 +26,6 @@ SCHEMA = "mobisdk.checkpoint/1"
 _METADATA_KEY = "mobisdk"
 _ZIP_START = b"PK\x03\x04"
 _PICKLE_STARTS = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
-_CONVERT = (
-    "python -c 'import sys, torch; from safetensors.torch import save_file; "
-    'save_file(torch.load(sys.argv[1], map_location="cpu", weights_only=True), sys.argv[2])\''
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,11 +166,16 @@ def _open(path: Path) -> Any:
     except OSError as error:
         raise DataError(f"the checkpoint cannot be read ({error.strerror or error})", got=str(path)) from error
     except safetensors.SafetensorError as error:
-        _refuse_pickle(path)
+        refuse_pickle(path)
         raise DataError(f"the checkpoint is damaged, or is none ({error})", got=str(path)) from error
 
 
-def _refuse_pickle(path: Path) -> None:
+def refuse_pickle(path: Path) -> None:
+    """Raise where the file begins as a pickle does.
+
+    Raises:
+        DataError: it does; with the command that turns a state dict into safetensors.
+    """
     with path.open("rb") as file:
         start = file.read(len(_ZIP_START))
     if start == _ZIP_START or start.startswith(_PICKLE_STARTS):
@@ -183,7 +184,8 @@ def _refuse_pickle(path: Path) -> None:
             "a pickled checkpoint can run any code, and was not read",
             got=str(path),
             allowed=".safetensors",
-            hint=f"If it holds a state dict, convert it with: {_CONVERT} {shlex.quote(str(path))} {target}",
+            hint="If it holds a state dict, turn it into safetensors with: "
+            f"mobisdk weights convert {shlex.quote(str(path))} {target}",
         )
 
 

@@ -11,7 +11,7 @@ from mobisdk.models.width import nearest_multiple, scale_widths
 from mobisdk.specs import ModelSpec
 
 # Expansion, channels out, how often, and the first one's stride, at ρ = 224.
-_STAGES = (
+STAGES = (
     (1, 16, 1, 1),  # 112x112 in
     (6, 24, 2, 2),  # 112x112 in
     (6, 32, 3, 2),  # 56x56 in
@@ -31,13 +31,13 @@ class MobileNetV2(nn.Module):
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
-        widths = scale_widths([_STEM_CHANNELS, *(channels for _, channels, _, _ in _STAGES)], spec, _DIVISOR)
+        widths = scale_widths([_STEM_CHANNELS, *(channels for _, channels, _, _ in STAGES)], spec, _DIVISOR)
         # Section 5: a multiplier below 1 leaves the last convolution as it is.
         last = nearest_multiple(_LAST_CHANNELS * max(1.0, spec.alpha), max(_DIVISOR, spec.width_divisor))
         self.stem = ConvNormAct(3, widths[0], 3, stride=spec.stem_stride, activation=nn.ReLU6)
         blocks: list[nn.Module] = []
         in_channels = widths[0]
-        for (expansion, _, repeats, first_stride), out_channels in zip(_STAGES, widths[1:], strict=True):
+        for (expansion, _, repeats, first_stride), out_channels in zip(STAGES, widths[1:], strict=True):
             for index in range(repeats):
                 stride = first_stride if index == 0 else 1
                 blocks.append(InvertedResidual(in_channels, expansion * in_channels, out_channels, stride=stride))

@@ -20,7 +20,7 @@ _EPSILON = 1e-3
 _DROPOUT = 0.2
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
     """One row of the paper's tables."""
 
     kernel: int
@@ -32,35 +32,35 @@ class _Row(NamedTuple):
 
 
 _RE, _HS = nn.ReLU, nn.Hardswish
-_LARGE = (
-    _Row(3, 16, 16, False, _RE, 1),  # 112x112 in
-    _Row(3, 64, 24, False, _RE, 2),
-    _Row(3, 72, 24, False, _RE, 1),  # 56x56 in
-    _Row(5, 72, 40, True, _RE, 2),
-    _Row(5, 120, 40, True, _RE, 1),  # 28x28 in
-    _Row(5, 120, 40, True, _RE, 1),
-    _Row(3, 240, 80, False, _HS, 2),
-    _Row(3, 200, 80, False, _HS, 1),  # 14x14 in
-    _Row(3, 184, 80, False, _HS, 1),
-    _Row(3, 184, 80, False, _HS, 1),
-    _Row(3, 480, 112, True, _HS, 1),
-    _Row(3, 672, 112, True, _HS, 1),
-    _Row(5, 672, 160, True, _HS, 2),
-    _Row(5, 960, 160, True, _HS, 1),  # 7x7 in
-    _Row(5, 960, 160, True, _HS, 1),
+LARGE = (
+    Row(3, 16, 16, False, _RE, 1),  # 112x112 in
+    Row(3, 64, 24, False, _RE, 2),
+    Row(3, 72, 24, False, _RE, 1),  # 56x56 in
+    Row(5, 72, 40, True, _RE, 2),
+    Row(5, 120, 40, True, _RE, 1),  # 28x28 in
+    Row(5, 120, 40, True, _RE, 1),
+    Row(3, 240, 80, False, _HS, 2),
+    Row(3, 200, 80, False, _HS, 1),  # 14x14 in
+    Row(3, 184, 80, False, _HS, 1),
+    Row(3, 184, 80, False, _HS, 1),
+    Row(3, 480, 112, True, _HS, 1),
+    Row(3, 672, 112, True, _HS, 1),
+    Row(5, 672, 160, True, _HS, 2),
+    Row(5, 960, 160, True, _HS, 1),  # 7x7 in
+    Row(5, 960, 160, True, _HS, 1),
 )
-_SMALL = (
-    _Row(3, 16, 16, True, _RE, 2),  # 112x112 in
-    _Row(3, 72, 24, False, _RE, 2),  # 56x56 in
-    _Row(3, 88, 24, False, _RE, 1),  # 28x28 in
-    _Row(5, 96, 40, True, _HS, 2),
-    _Row(5, 240, 40, True, _HS, 1),  # 14x14 in
-    _Row(5, 240, 40, True, _HS, 1),
-    _Row(5, 120, 48, True, _HS, 1),
-    _Row(5, 144, 48, True, _HS, 1),
-    _Row(5, 288, 96, True, _HS, 2),
-    _Row(5, 576, 96, True, _HS, 1),  # 7x7 in
-    _Row(5, 576, 96, True, _HS, 1),
+SMALL = (
+    Row(3, 16, 16, True, _RE, 2),  # 112x112 in
+    Row(3, 72, 24, False, _RE, 2),  # 56x56 in
+    Row(3, 88, 24, False, _RE, 1),  # 28x28 in
+    Row(5, 96, 40, True, _HS, 2),
+    Row(5, 240, 40, True, _HS, 1),  # 14x14 in
+    Row(5, 240, 40, True, _HS, 1),
+    Row(5, 120, 48, True, _HS, 1),
+    Row(5, 144, 48, True, _HS, 1),
+    Row(5, 288, 96, True, _HS, 2),
+    Row(5, 576, 96, True, _HS, 1),  # 7x7 in
+    Row(5, 576, 96, True, _HS, 1),
 )
 _LARGE_HIDDEN, _SMALL_HIDDEN = 1280, 1024
 
@@ -68,7 +68,7 @@ _LARGE_HIDDEN, _SMALL_HIDDEN = 1280, 1024
 class MobileNetV3(nn.Module):
     """Normalized (N,3,H,W) float32 of any H and W in, (N,num_classes) logits out."""
 
-    def __init__(self, spec: ModelSpec, rows: Sequence[_Row], hidden: int) -> None:
+    def __init__(self, spec: ModelSpec, rows: Sequence[Row], hidden: int) -> None:
         super().__init__()
         channels = {_STEM_CHANNELS, hidden, *(row.expanded for row in rows), *(row.out for row in rows)}
         widths = tabulate_widths(channels, spec, _DIVISOR)
@@ -109,9 +109,9 @@ class MobileNetV3(nn.Module):
 
 def mobilenet_v3_large(spec: ModelSpec) -> nn.Module:
     """Fifteen blocks, for phones with resources to spare (table 1)."""
-    return MobileNetV3(spec, _LARGE, _LARGE_HIDDEN)
+    return MobileNetV3(spec, LARGE, _LARGE_HIDDEN)
 
 
 def mobilenet_v3_small(spec: ModelSpec) -> nn.Module:
     """Eleven blocks, for phones without (table 2)."""
-    return MobileNetV3(spec, _SMALL, _SMALL_HIDDEN)
+    return MobileNetV3(spec, SMALL, _SMALL_HIDDEN)

@@ -20,7 +20,7 @@ _DROPOUT = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
-class _Conv:
+class Conv:
     """One full convolution."""
 
     kernel: int
@@ -29,7 +29,7 @@ class _Conv:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Fused:
+class Fused:
     """A full convolution that expands and filters, a 1×1 one that projects."""
 
     expansion: int
@@ -38,7 +38,7 @@ class _Fused:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Universal:
+class Universal:
     """Depthwise filters' sizes before and within the expansion (0: none)."""
 
     before: int
@@ -48,67 +48,67 @@ class _Universal:
     stride: int = 1
 
 
-_Row = _Conv | _Fused | _Universal
+Row = Conv | Fused | Universal
 
-_SMALL: tuple[_Row, ...] = (
-    _Conv(3, 32, 2),  # 112x112 in
-    _Conv(1, 32),  # 56x56 in
-    _Conv(3, 96, 2),
-    _Conv(1, 64),  # 28x28 in
-    _Universal(5, 5, 3, 96, 2),
-    *[_Universal(0, 3, 2, 96)] * 4,  # 14x14 in
-    _Universal(3, 0, 4, 96),
-    _Universal(3, 3, 6, 128, 2),
-    _Universal(5, 5, 4, 128),  # 7x7 in
-    _Universal(0, 5, 4, 128),
-    _Universal(0, 5, 3, 128),
-    *[_Universal(0, 3, 4, 128)] * 2,
+SMALL: tuple[Row, ...] = (
+    Conv(3, 32, 2),  # 112x112 in
+    Conv(1, 32),  # 56x56 in
+    Conv(3, 96, 2),
+    Conv(1, 64),  # 28x28 in
+    Universal(5, 5, 3, 96, 2),
+    *[Universal(0, 3, 2, 96)] * 4,  # 14x14 in
+    Universal(3, 0, 4, 96),
+    Universal(3, 3, 6, 128, 2),
+    Universal(5, 5, 4, 128),  # 7x7 in
+    Universal(0, 5, 4, 128),
+    Universal(0, 5, 3, 128),
+    *[Universal(0, 3, 4, 128)] * 2,
 )
-_MEDIUM: tuple[_Row, ...] = (
-    _Fused(4, 48, 2),  # 112x112 in
-    _Universal(3, 5, 4, 80, 2),  # 56x56 in
-    _Universal(3, 3, 2, 80),  # 28x28 in
-    _Universal(3, 5, 6, 160, 2),
-    *[_Universal(3, 3, 4, 160)] * 2,  # 14x14 in
-    _Universal(3, 5, 4, 160),
-    _Universal(3, 3, 4, 160),
-    _Universal(3, 0, 4, 160),
-    _Universal(0, 0, 2, 160),
-    _Universal(3, 0, 4, 160),
-    _Universal(5, 5, 6, 256, 2),
-    _Universal(5, 5, 4, 256),  # 7x7 in
-    *[_Universal(3, 5, 4, 256)] * 2,
-    _Universal(0, 0, 4, 256),
-    _Universal(3, 0, 4, 256),
-    _Universal(3, 5, 2, 256),
-    _Universal(5, 5, 4, 256),
-    *[_Universal(0, 0, 4, 256)] * 2,
-    _Universal(5, 0, 2, 256),
+MEDIUM: tuple[Row, ...] = (
+    Fused(4, 48, 2),  # 112x112 in
+    Universal(3, 5, 4, 80, 2),  # 56x56 in
+    Universal(3, 3, 2, 80),  # 28x28 in
+    Universal(3, 5, 6, 160, 2),
+    *[Universal(3, 3, 4, 160)] * 2,  # 14x14 in
+    Universal(3, 5, 4, 160),
+    Universal(3, 3, 4, 160),
+    Universal(3, 0, 4, 160),
+    Universal(0, 0, 2, 160),
+    Universal(3, 0, 4, 160),
+    Universal(5, 5, 6, 256, 2),
+    Universal(5, 5, 4, 256),  # 7x7 in
+    *[Universal(3, 5, 4, 256)] * 2,
+    Universal(0, 0, 4, 256),
+    Universal(3, 0, 4, 256),
+    Universal(3, 5, 2, 256),
+    Universal(5, 5, 4, 256),
+    *[Universal(0, 0, 4, 256)] * 2,
+    Universal(5, 0, 2, 256),
 )
-_LARGE: tuple[_Row, ...] = (
-    _Fused(4, 48, 2),  # 112x112 in
-    _Universal(3, 5, 4, 96, 2),  # 56x56 in
-    _Universal(3, 3, 4, 96),  # 28x28 in
-    _Universal(3, 5, 4, 192, 2),
-    *[_Universal(3, 3, 4, 192)] * 3,  # 14x14 in
-    _Universal(3, 5, 4, 192),
-    *[_Universal(5, 3, 4, 192)] * 5,
-    _Universal(3, 0, 4, 192),
-    _Universal(5, 5, 4, 512, 2),
-    *[_Universal(5, 5, 4, 512)] * 3,  # 7x7 in
-    _Universal(5, 0, 4, 512),
-    _Universal(5, 3, 4, 512),
-    *[_Universal(5, 0, 4, 512)] * 2,
-    _Universal(5, 3, 4, 512),
-    _Universal(5, 5, 4, 512),
-    *[_Universal(5, 0, 4, 512)] * 3,
+LARGE: tuple[Row, ...] = (
+    Fused(4, 48, 2),  # 112x112 in
+    Universal(3, 5, 4, 96, 2),  # 56x56 in
+    Universal(3, 3, 4, 96),  # 28x28 in
+    Universal(3, 5, 4, 192, 2),
+    *[Universal(3, 3, 4, 192)] * 3,  # 14x14 in
+    Universal(3, 5, 4, 192),
+    *[Universal(5, 3, 4, 192)] * 5,
+    Universal(3, 0, 4, 192),
+    Universal(5, 5, 4, 512, 2),
+    *[Universal(5, 5, 4, 512)] * 3,  # 7x7 in
+    Universal(5, 0, 4, 512),
+    Universal(5, 3, 4, 512),
+    *[Universal(5, 0, 4, 512)] * 2,
+    Universal(5, 3, 4, 512),
+    Universal(5, 5, 4, 512),
+    *[Universal(5, 0, 4, 512)] * 3,
 )
 
 
 class MobileNetV4(nn.Module):
     """Normalized (N,3,H,W) float32 of any H and W in, (N,num_classes) logits out."""
 
-    def __init__(self, spec: ModelSpec, stem: int, rows: Sequence[_Row]) -> None:
+    def __init__(self, spec: ModelSpec, stem: int, rows: Sequence[Row]) -> None:
         super().__init__()
         widths = tabulate_widths({stem, _LAST_CHANNELS, *(row.out for row in rows)}, spec, _DIVISOR)
         # The reference code keeps the stem whole below α = 1.
@@ -133,14 +133,14 @@ class MobileNetV4(nn.Module):
         return logits
 
 
-def _build_block(in_channels: int, row: _Row, out_channels: int) -> nn.Module:
+def _build_block(in_channels: int, row: Row, out_channels: int) -> nn.Module:
     match row:
-        case _Conv():
+        case Conv():
             return ConvNormAct(in_channels, out_channels, row.kernel, stride=row.stride)
-        case _Fused():
+        case Fused():
             expanded = nearest_multiple(row.expansion * in_channels, _DIVISOR)
             return FusedInvertedBottleneck(in_channels, expanded, out_channels, stride=row.stride)
-        case _Universal():
+        case Universal():
             expanded = nearest_multiple(row.expansion * in_channels, _DIVISOR)
             return UniversalInvertedBottleneck(
                 in_channels, expanded, out_channels, row.before, row.within, stride=row.stride
@@ -149,14 +149,14 @@ def _build_block(in_channels: int, row: _Row, out_channels: int) -> nn.Module:
 
 def mobilenet_v4_conv_small(spec: ModelSpec) -> nn.Module:
     """MNv4-Conv-S."""
-    return MobileNetV4(spec, 32, _SMALL)
+    return MobileNetV4(spec, 32, SMALL)
 
 
 def mobilenet_v4_conv_medium(spec: ModelSpec) -> nn.Module:
     """MNv4-Conv-M."""
-    return MobileNetV4(spec, 32, _MEDIUM)
+    return MobileNetV4(spec, 32, MEDIUM)
 
 
 def mobilenet_v4_conv_large(spec: ModelSpec) -> nn.Module:
     """MNv4-Conv-L."""
-    return MobileNetV4(spec, 24, _LARGE)
+    return MobileNetV4(spec, 24, LARGE)

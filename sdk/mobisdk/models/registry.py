@@ -52,4 +52,8 @@ def create_model(spec: ModelSpec) -> "nn.Module":
         )
     module = importlib.import_module(f"mobisdk.models.{_MODULES[spec.arch]}")
     model: nn.Module = getattr(module, spec.arch)(spec)
+    if (spec.padding, spec.activation, spec.norm_epsilon) != ("symmetric", None, None):
+        from mobisdk.models.variant import vary_
+
+        vary_(model, spec)
     return model
