@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test toolchains lint format readme bench-train bench-convert
+.PHONY: demo test toolchains lint format readme bench-train bench-convert bench-server
 
 # torch comes first and exactly: an open range pulls the newest one with gigabytes of CUDA.
 .venv/.ready: pyproject.toml constraints.txt
@@ -49,3 +49,7 @@ bench-train: .venv/.ready
 bench-convert: .venv/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python tests/benchmarks/bench_convert.py
+
+# A server, and phones that load it, on this computer; about 15 minutes. The table goes into docs/server.md.
+bench-server: .venv/.ready
+	$(BIN)/python tests/benchmarks/bench_server.py

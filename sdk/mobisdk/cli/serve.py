@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,7 +49,7 @@ def serve(
     from mobisdk.report.printable import printable
     from mobisdk.server.advertise import advertised
     from mobisdk.server.app import create_app
-    from mobisdk.server.lab import close_lab, open_lab
+    from mobisdk.server.lab import close_lab, open_lab, warm_up
     from mobisdk.server.link import Address
     from mobisdk.server.listen import bind, create_server
     from mobisdk.server.request_log import open_log
@@ -66,6 +67,7 @@ def serve(
             _show_code(opened, address)
 
         def tell() -> None:
+            threading.Thread(target=warm_up, args=(lab,), daemon=True).start()
             _show_code(opened, address)
             say(f"Bundles: {bundles}; runs: {shown_url(store)}; requests: {LAB / 'requests.jsonl'}. Ctrl-C stops.")
             if sys.stdin is not None and sys.stdin.isatty():

@@ -1,6 +1,7 @@
 """What the routes of one server process share."""
 
 import asyncio
+import contextlib
 import dataclasses
 import threading
 from collections.abc import Callable, Mapping
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from starlette.requests import HTTPConnection
 
+from mobisdk.errors import ServerError
 from mobisdk.report.accuracy import Accuracy
 from mobisdk.server.bundles import BundleCatalog
 from mobisdk.server.limits import Limits, Rates
@@ -65,6 +67,15 @@ def open_lab(
         asyncio.Semaphore(limits.streams),
         threading.Event(),
     )
+
+
+def warm_up(lab: Lab) -> None:
+    """Do at once, and not for the first page that asks, what takes a second or two."""
+    from mobisdk.server.routes.page import bundle_vega
+
+    with contextlib.suppress(ServerError):  # the page will be told
+        lab.overview.read()
+    bundle_vega()
 
 
 def close_lab(lab: Lab) -> None:

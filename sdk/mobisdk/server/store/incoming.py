@@ -10,7 +10,7 @@ import numpy as np
 
 from mobisdk.latency.analysis import reason_to_keep_apart
 from mobisdk.latency.log import parse_run
-from mobisdk.latency.record import Device, LatencyRun, RuntimeInfo
+from mobisdk.latency.record import Device, Durations, LatencyRun, RuntimeInfo
 
 _FEWEST_IN_TENTH: Final = 5
 
@@ -73,7 +73,7 @@ def describe_samples(run: LatencyRun) -> dict[str, Any]:
     """Return what overviews need of a run's samples, so that they need not read them."""
     is_cold = run.mode == "cold"
     return {
-        "median_ns": None if is_cold else round(float(np.median(run.inference_ns))),
+        "median_ns": None if is_cold else round(_median(run.inference_ns)),
         "load_ns": (run.compile_ns or 0) + (run.load_ns or 0) if is_cold else None,
         "first_inference_ns": run.first_inference_ns if is_cold else None,
         "slowdown": _slowdown(run),
@@ -85,8 +85,15 @@ def _slowdown(run: LatencyRun) -> float | None:
     tenth = run.inference_ns.size // 10
     if tenth < _FEWEST_IN_TENTH:
         return None
-    first = float(np.median(run.inference_ns[:tenth]))
-    return float(np.median(run.inference_ns[-tenth:])) / first if first else None
+    first = _median(run.inference_ns[:tenth])
+    return _median(run.inference_ns[-tenth:]) / first if first else None
+
+
+def _median(samples: Durations) -> float:
+    """As `numpy.median`, which takes ten times as long for a hundred samples: it was a third of the server's work."""
+    middle = [(samples.size - 1) // 2, samples.size // 2]
+    low, high = np.partition(samples, middle)[middle].tolist()
+    return (low + high) / 2
 
 
 def samples_of(inference_ns: bytes) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
