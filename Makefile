@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test toolchains lint format readme bench-train bench-convert bench-server
+.PHONY: demo test toolchains lint format readme bench-train bench-convert bench-sweep bench-agreement bench-server
 
 # torch comes first and exactly: an open range pulls the newest one with gigabytes of CUDA.
 .venv/.ready: pyproject.toml constraints.txt
@@ -53,3 +53,11 @@ bench-convert: .venv/.ready
 # A server, and phones that load it, on this computer; about 15 minutes. The table goes into docs/server.md.
 bench-server: .venv/.ready
 	$(BIN)/python tests/benchmarks/bench_server.py
+
+# Hours: every architecture, every recipe, two values of α.
+bench-sweep: .venv/.ready
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_sweep.py
+
+# CIFAR-10 as Parquet must be beside the project.
+bench-agreement: .venv/.ready
+	$(BIN)/python tests/benchmarks/bench_agreement.py

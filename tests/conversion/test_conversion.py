@@ -1,5 +1,6 @@
 """Real networks through the real toolchains, and the artefacts run again here."""
 
+import inspect
 import json
 import shutil
 from collections.abc import Sequence
@@ -196,6 +197,14 @@ def test_convert_when_the_module_is_a_strangers_then_it_has_a_bundle_too(platfor
 class DependsOnData(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return images.mean((2, 3)) if images.sum() > 0 else -images.mean((2, 3))
+
+
+def test_convert_when_the_flow_depends_on_data_then_the_users_line_is_named(tmp_path: Path) -> None:
+    lines, first = inspect.getsourcelines(DependsOnData.forward)
+    line = first + next(number for number, text in enumerate(lines) if " if " in text)
+    with pytest.raises(ConversionError) as caught:
+        convert(DependsOnData(), InputSpec(32, 32), find_recipe(None, "android"), tmp_path, weights=RANDOM)
+    assert f"(at {__file__}:{line})" in str(caught.value)
 
 
 class NoLogits(nn.Module):

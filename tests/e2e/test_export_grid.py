@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,25 @@ def test_export_when_the_grid_grows_then_only_what_is_new_is_made(exported: Path
     assert "2 of 4 bundles are there already" in result.stderr
     names = [(entry["alpha"], entry["recipe"]) for entry in json.loads(result.stdout)]
     assert names == [(0.25, "coreml_fp16"), (0.25, "coreml_fp32"), (0.5, "coreml_fp16"), (0.5, "coreml_fp32")]
+
+
+def test_export_when_two_run_at_once_into_one_folder_then_both_end_well_with_one_bundle(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mobisdk", "export", "--target", "ios", "--alpha", "0.25", "--resolution", "32"]
+    folder = tmp_path / "bundles"
+    running = [
+        subprocess.Popen(
+            [*command, "--num-classes", "10", "--output", str(folder), "--json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=300) for process in running]
+    assert [process.returncode for process in running] == [0, 0], said
+    first, second = (json.loads(stdout)[0] for stdout, _ in said)
+    assert first["bundle_id"] == second["bundle_id"]
+    assert [path.name for path in folder.iterdir()] == [Path(first["path"]).name]
 
 
 def test_export_when_a_bundle_that_is_there_is_damaged_then_says_so(exported: Path, tmp_path: Path) -> None:
