@@ -67,6 +67,7 @@ def convert_pickle(source: Path, target: Path) -> int:
         DataError: the file is missing, is no pickle of tensors alone, or holds none.
     """
     import pickle
+    import warnings
 
     import safetensors.torch
     import torch
@@ -74,7 +75,9 @@ def convert_pickle(source: Path, target: Path) -> int:
     from mobisdk.files import write_atomically
 
     try:
-        loaded = torch.load(source, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of old protocols; what matters is that nothing runs
+            loaded = torch.load(source, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise DataError("there are no weights here", got=str(source)) from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
