@@ -141,6 +141,7 @@ private final class Exchanges: NSObject, URLSessionDataDelegate, @unchecked Send
         lock.withLock { sawOtherCertificate = true }
         return completionHandler(.cancelAuthenticationChallenge, nil)
       }
+      lock.withLock { sawOtherCertificate = false }
       completionHandler(.useCredential, URLCredential(trust: trust))
     }
   #endif
