@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test toolchains lint format readme bench-train bench-convert bench-sweep bench-agreement bench-server
+.PHONY: demo test toolchains lint format readme bench-train bench-latency bench-convert bench-sweep bench-agreement bench-server
 
 # torch comes first and exactly: an open range pulls the newest one with gigabytes of CUDA.
 .venv/.ready: pyproject.toml constraints.txt
@@ -44,6 +44,10 @@ readme: .venv/.ready
 
 bench-train: .venv/.ready
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python tests/benchmarks/bench_training.py
+
+# Simulations, and logs at size; the figures go into docs/latency.md.
+bench-latency: .venv/.ready
+	$(BIN)/python tests/benchmarks/bench_latency.py
 
 # Peers come with the extra `bench`; the table goes into docs/conversion.md.
 bench-convert: .venv/.ready

@@ -58,9 +58,8 @@ def analyze_tables(logs: LogTables, engine: Engine) -> AnalysisReport:
     keys = keys.append_column("group", pa.array(range(keys.num_rows), pa.int64()))
     numbered = runs.filter(nw.col("reason") == "").join(engine.upload(keys), on=names, how="inner")
     run = nw.col("run_id").alias("run")
-    warm_samples = (
-        numbered.filter(nw.col("mode") != "cold").select("group", run, nw.col("inference_ns").alias("ns")).explode("ns")
-    )
+    warm = numbered.filter(nw.col("mode") != "cold").select("group", run, nw.col("inference_ns").alias("ns"))
+    warm_samples = engine.explode(warm)
     figures = estimate_groups(warm_samples, engine.upload, QUANTILES)
     cold = numbered.filter(nw.col("mode") == "cold")
     load, first = (
