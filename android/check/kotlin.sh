@@ -15,7 +15,19 @@ compile() {
   shift 2
   while [ "$1" != -- ]; do options+=("$1"); shift; done
   shift
-  local made=$BUILD/$name key
+  mkdir -p $BUILD
+  # A test of Python's may compile at the same time.
+  (
+    flock 9
+    compile_unless_current "$BUILD/$name" "$class_path" "${options[*]}" "$@"
+  ) 9>$BUILD/.lock
+}
+
+# compile_unless_current FOLDER CLASS_PATH OPTIONS SOURCE...
+compile_unless_current() {
+  local made=$1 class_path=$2 key options
+  read -ra options <<<"$3"
+  shift 3
   key=$(hash_inputs "$class_path" "${options[*]}" "$@")
   if [ "$(cat "$made.key" 2>/dev/null)" = "$key" ]; then return; fi
   rm -rf "$made" "$made.key"
@@ -23,8 +35,14 @@ compile() {
   "$TOOLCHAIN/kotlinc/bin/kotlinc" -Werror -no-stdlib -no-reflect -jvm-target 1.8 \
     -Xlambdas=class -Xsam-conversions=class -Xstring-concat=inline \
     -Xplugin="$LIBRARIES/kotlinx-serialization-compiler-plugin.jar" \
-    "${options[@]}" -classpath "$class_path:$KOTLIN_CLASS_PATH" -d "$made" "$@"
+    "${options[@]}" -classpath "$class_path:$KOTLIN_CLASS_PATH" -d "$made" "$@" 9>&-
   echo "$key" >"$made.key"
+}
+
+# Java 8's API and class files: what API level 26 has, where no desugaring is needed.
+compile_runtime() {
+  compile runtime "" -Xexplicit-api=strict -Xjdk-release=1.8 -- runtime/src/main/kotlin
+  cp -r runtime/src/main/resources/. $BUILD/runtime/
 }
 
 # Sources, the classes and jars they are compiled against, and how: what was compiled of the same is still good.

@@ -4,10 +4,10 @@ import dev.mobisdk.runtime.lab.BundleStore
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObject
 import org.junit.Assert.assertEquals
+import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
 import org.junit.Assert.fail
 import org.junit.Test
-import java.io.ByteArrayOutputStream
 import java.io.File
 import java.nio.file.Files
 
@@ -41,6 +41,19 @@ class BundleContractTest {
         }
     }
 
+    @Test
+    fun `a bundle of a newer runtime names the version to use`() {
+        val case = ContractFiles.json("bundles/cases.json").items.single { it["name"].string == "good_min_runtime" }
+        withFolder { scratch ->
+            val bundle = ModelBundle.open(makeFolder(case, scratch))
+            val least = bundle.manifest.target.minRuntime!!
+            for (version in listOf(null, least, "$least+cpu", "99.1")) bundle.checkRequirements("executorch", version, 99)
+            val error = assertThrows(UnsupportedError::class.java) { bundle.checkRequirements("executorch", "0.9", 99) }
+            val sentence = "needs a newer executorch, got 0.9; allowed: $least or newer. Build the app with executorch $least"
+            assertEquals("${bundle.name} $sentence", error.message)
+        }
+    }
+
     private fun check(
         case: JsonElement,
         open: () -> ModelBundle,
@@ -69,7 +82,7 @@ class BundleContractTest {
         File(ContractFiles.directory, "bundles/" + case["base"].string).copyRecursively(bundle)
         case.find("manifest_edits")?.let { edits ->
             val manifest = File(bundle, "manifest.json")
-            manifest.writeBytes(edit(manifest.readBytes(), edits.items))
+            manifest.writeBytes(applyEdits(manifest.readBytes(), edits.items))
         }
         val files = case.find("files") ?: return bundle
         files.find("remove")?.items?.forEach { assertTrue(File(bundle, it.string).deleteRecursively()) }
@@ -91,23 +104,5 @@ class BundleContractTest {
     ) {
         file.parentFile.mkdirs()
         file.writeText(text)
-    }
-
-    private fun edit(
-        content: ByteArray,
-        edits: List<JsonElement>,
-    ): ByteArray {
-        val made = ByteArrayOutputStream()
-        var position = 0
-        for (edit in edits) {
-            val at = edit["at"].int
-            made.write(content, position, at - position)
-            val hex = edit.find("insert_hex")?.string
-            val insertion = hex?.chunked(2)?.map { it.toInt(16).toByte() }?.toByteArray() ?: edit["insert"].string.toByteArray()
-            repeat(edit.find("times")?.int ?: 1) { made.write(insertion) }
-            position = at + edit["remove"].int
-        }
-        made.write(content, position, content.size - position)
-        return made.toByteArray()
     }
 }

@@ -6,6 +6,7 @@ import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonNull
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
+import java.io.ByteArrayOutputStream
 import java.io.File
 import java.nio.file.Files
 
@@ -37,4 +38,23 @@ internal fun <T> withFolder(body: (File) -> T): T {
     } finally {
         folder.deleteRecursively()
     }
+}
+
+/** A manifest as the contract's cases change it. */
+internal fun applyEdits(
+    content: ByteArray,
+    edits: List<JsonElement>,
+): ByteArray {
+    val made = ByteArrayOutputStream()
+    var position = 0
+    for (edit in edits) {
+        val at = edit["at"].int
+        made.write(content, position, at - position)
+        val hex = edit.find("insert_hex")?.string
+        val insertion = hex?.chunked(2)?.map { it.toInt(16).toByte() }?.toByteArray() ?: edit["insert"].string.toByteArray()
+        repeat(edit.find("times")?.int ?: 1) { made.write(insertion) }
+        position = at + edit["remove"].int
+    }
+    made.write(content, position, content.size - position)
+    return made.toByteArray()
 }

@@ -7,17 +7,16 @@ import java.nio.ByteBuffer
 import java.nio.charset.CharacterCodingException
 
 private const val LONGEST_LINK = 2048
-private const val LONGEST_HOST = 253
-private const val LONGEST_CODE = 128
-private const val MOST_PORT_DIGITS = 5
+private const val LONGEST_NAME = 253
 private const val LARGEST_PORT = 65_535
+private const val IPV6_GROUPS = 8
 private const val HEX = 16
 
 /**
  * The link in the lab server's QR code: where the server is, how to know it, and the one-time code. Anybody can print a QR
- * code: an app shows the host and asks before it joins.
+ * code: an app shows the host and asks before it joins. A link without a certificate is refused.
  *
- * @property host an IPv4 or IPv6 address, or a name.
+ * @property host a name, an IPv4 address, or an IPv6 address without brackets.
  * @property port the server's port.
  * @property fingerprint SHA-256 of the server's certificate (DER): 64 lowercase hexadecimal digits.
  * @property code exchanged for a token, once.
@@ -33,98 +32,94 @@ public data class JoinLink(
 
     /** Reads links. */
     public companion object {
+        private val FINGERPRINT = Regex("[0-9a-f]{64}")
+        private val CODE = Regex("[A-Za-z0-9_-]{16,64}")
+        private val ADDRESS = Regex("(?:\\[([^\\[\\]]*)]|([^:\\[\\]]*)):([0-9]{1,5})")
+        private val NAME = Regex("[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+        private val GROUP = Regex("[0-9A-Fa-f]{1,4}")
+        private val IPV4 = Regex("(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\\.(?=.)|\\z)){4}")
+
         /**
-         * Reads `mobisdk://join?host=…&port=…&fingerprint=…&code=…`.
+         * Reads `mobisdk://join?v=1&address=…&sha256=…&code=…`.
          *
          * @throws ServerError names the part that is wrong.
          */
         public fun parse(link: String): JoinLink {
-            if (link.codePointCount(0, link.length) > LONGEST_LINK) throw refuse("link", link, "at most $LONGEST_LINK characters")
-            val head = link.substringBefore('?').lowercase()
-            if (!head.startsWith("mobisdk://")) throw refuse("scheme", link, "mobisdk://")
-            if (head != "mobisdk://join" || '#' in link) throw refuse("action", link, "join")
-            val pairs = link.substringAfter('?', "").split('&')
-
-            fun value(
-                key: String,
-                allowed: String,
-                isRight: (String) -> Boolean,
-            ): String {
-                val values =
-                    pairs.filter { it.substringBefore('=') == key }.map {
-                        if ('=' in
-                            it
-                        ) {
-                            percentDecode(it.substringAfter('='))
-                        } else {
-                            null
-                        }
-                    }
-                val text = values.singleOrNull()
-                if (text == null || !isRight(text)) throw refuse(key, values.firstOrNull() ?: "nothing", allowed)
-                return text
+            if (link.codePointCount(0, link.length) > LONGEST_LINK) throw refuse("link", null, "at most $LONGEST_LINK characters")
+            val head = link.substringBefore('?')
+            if (!head.startsWith("mobisdk://", ignoreCase = true)) throw refuse("scheme", head, "mobisdk://")
+            val action = head.substringAfter("://")
+            if (action != "join" || '#' in link) throw refuse("action", action, "join")
+            val values = readQuery(link.substringAfter('?', ""))
+            if (values["v"] != "1") {
+                throw ServerError("the v of the join link is of a newer server", got = values["v"]?.shown(), hint = "Update the app")
             }
-            return JoinLink(
-                host = value("host", "one address or name", ::isHost),
-                port = value("port", "one number from 1 to $LARGEST_PORT", ::isPort).toInt(),
-                fingerprint = value("fingerprint", "64 hexadecimal digits, once", FINGERPRINT::matches).lowercase(),
-                code = value("code", "1 to $LONGEST_CODE of A-Z a-z 0-9 - _, once", CODE::matches),
-            )
+            val address = values["address"]
+            val (host, port) = address?.let(::readAddress) ?: throw refuse("address", address, "host:port, an IPv6 address in brackets")
+            val fingerprint = values["sha256"]
+            if (fingerprint == null || !FINGERPRINT.matches(fingerprint)) throw refuse("sha256", fingerprint, "64 hexadecimal digits")
+            val code = values["code"]
+            if (code == null || !CODE.matches(code)) throw refuse("code", null, "16 to 64 of A-Z a-z 0-9 - _") // a secret is not shown
+            return JoinLink(host, port, fingerprint, code)
         }
-
-        private val FINGERPRINT = Regex("[0-9A-Fa-f]{64}")
-        private val CODE = Regex("[A-Za-z0-9_-]{1,$LONGEST_CODE}")
-        private val PORT = Regex("[0-9]{1,$MOST_PORT_DIGITS}")
-        private val NAME = Regex("[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
-        private val GROUP = Regex("[0-9A-Fa-f]{1,4}")
-        private val IPV4 = Regex("((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\\.|\\z)){4}")
 
         private fun refuse(
             part: String,
-            got: String,
+            got: String?,
             allowed: String,
-        ) = ServerError("the $part of the join link is wrong", got = got.shown(), allowed = allowed, hint = "Scan the QR code again")
+        ) = ServerError("the $part of the join link is wrong", got = got?.shown(), allowed = allowed, hint = "Scan the QR code again")
 
-        private fun isPort(text: String) = PORT.matches(text) && text.toInt() in 1..LARGEST_PORT
+        private fun readQuery(query: String): Map<String, String> {
+            val values = HashMap<String, String>()
+            for (pair in query.split('&')) {
+                val key = pair.substringBefore('=')
+                val value = percentDecode(pair.substringAfter('=', "")) ?: ""
+                if (values.put(key, value) != null) throw refuse(key, "two of them", "one")
+            }
+            return values
+        }
 
-        private fun isHost(text: String): Boolean = if (':' in text) isIpv6(text) else text.length <= LONGEST_HOST && NAME.matches(text)
+        private fun readAddress(text: String): Pair<String, Int>? {
+            val (bracketed, name, digits) = ADDRESS.matchEntire(text)?.destructured ?: return null
+            val port = digits.toInt()
+            if (port !in 1..LARGEST_PORT) return null
+            if (text.startsWith("[")) return if (isIpv6(bracketed)) bracketed to port else null
+            return if (name.length <= LONGEST_NAME && NAME.matches(name)) name to port else null
+        }
 
         /** RFC 4291, section 2.2: eight groups, one run of zeros may be left out, the last two may be an IPv4 address. */
         private fun isIpv6(text: String): Boolean {
             val halves = text.split("::")
             if (halves.size > 2) return false
-            val groups = halves.map { if (it.isEmpty()) emptyList() else it.split(':') }
-            val last = groups.last().lastOrNull()
-            val hasIpv4 = last != null && '.' in last
-            val plain = groups.flatten().let { if (hasIpv4) it.dropLast(1) else it }
-            if (hasIpv4 && !IPV4.matches(last)) return false
-            val count = plain.size + if (hasIpv4) 2 else 0
-            return plain.all(GROUP::matches) && if (halves.size == 2) count < GROUPS else count == GROUPS
+            val groups = halves.flatMap { if (it.isEmpty()) emptyList() else it.split(':') }
+            val tail = groups.lastOrNull()?.takeIf { '.' in it && !text.endsWith(":") }
+            if (tail != null && !IPV4.matches(tail)) return false
+            val plain = if (tail == null) groups else groups.dropLast(1)
+            val count = plain.size + if (tail == null) 0 else 2
+            return plain.all(GROUP::matches) && if (halves.size == 2) count < IPV6_GROUPS else count == IPV6_GROUPS
         }
-
-        private const val GROUPS = 8
 
         /** Null where an escape is none, or what it spells is not UTF-8. */
         private fun percentDecode(text: String): String? {
-            val bytes = ByteArrayOutputStream()
-            var index = 0
+            val decoded = ByteArrayOutputStream()
             val raw = text.toByteArray()
+            var index = 0
             while (index < raw.size) {
                 if (raw[index] != '%'.code.toByte()) {
-                    bytes.write(raw[index++].toInt())
+                    decoded.write(raw[index++].toInt())
                     continue
                 }
                 if (index + 2 >= raw.size) return null
                 val high = Character.digit(raw[index + 1].toInt(), HEX)
                 val low = Character.digit(raw[index + 2].toInt(), HEX)
                 if (high < 0 || low < 0) return null
-                bytes.write(high * HEX + low)
+                decoded.write(high * HEX + low)
                 index += 3
             }
             return try {
                 Charsets.UTF_8
                     .newDecoder()
-                    .decode(ByteBuffer.wrap(bytes.toByteArray()))
+                    .decode(ByteBuffer.wrap(decoded.toByteArray()))
                     .toString()
             } catch (_: CharacterCodingException) {
                 null
