@@ -20,10 +20,13 @@ dex() {
 }
 
 package() {
-  rm -f $BUILD/unaligned.apk $APK
+  local added=$BUILD/apk-added
+  rm -rf $BUILD/unaligned.apk $APK $added
+  mkdir -p $added/dev/mobisdk/runtime
+  cp $BUILD/dex/classes*.dex $added/
+  cp $BUILD/runtime/dev/mobisdk/runtime/*.json $added/dev/mobisdk/runtime/
   cp $BUILD/app-resources.apk $BUILD/unaligned.apk
-  (cd $BUILD/dex && zip -q -j ../unaligned.apk classes*.dex)
-  (cd $BUILD/runtime && zip -q ../unaligned.apk dev/mobisdk/runtime/*.json)
+  jar --update --no-manifest --file $BUILD/unaligned.apk -C $added .
   zipalign -p 4 $BUILD/unaligned.apk $APK
   if [ ! -e $BUILD/debug.keystore ]; then
     keytool -genkeypair -keystore $BUILD/debug.keystore -storepass android -keypass android -alias androiddebugkey \
@@ -39,8 +42,10 @@ check_contents() {
   for name in classes.dex AndroidManifest.xml resources.arsc dev/mobisdk/runtime/manifest.schema.json; do
     grep -qx "$name" <<<"$listing" || { echo "$name is not in the APK" >&2; return 1; }
   done
+  # Android refuses a table that is compressed, from API level 30 on.
+  [[ $(unzip -v $APK resources.arsc) == *" Stored "* ]] || { echo "resources.arsc is compressed" >&2; return 1; }
   # A stub class in the APK would stand in for the phone's own.
-  if java -cp "$TOOLCHAIN/d8.jar" com.android.tools.r8.D8 --version >/dev/null && strings -n 8 $BUILD/dex/classes*.dex | grep -qx 'Stub!'; then
+  if grep -aq 'Stub!' $BUILD/dex/classes*.dex; then
     echo "a stub class was packed" >&2
     return 1
   fi

@@ -5,6 +5,8 @@ import tomllib
 from pathlib import Path
 from xml.etree import ElementTree
 
+from mobisdk.devices import phone_logs
+
 ROOT = Path(__file__).resolve().parents[2]
 ANDROID = ROOT / "android"
 CATALOG = tomllib.loads((ANDROID / "gradle/libs.versions.toml").read_text())
@@ -40,6 +42,13 @@ def test_levels_are_those_of_the_script() -> None:
     assert re.findall(r'applicationId = "(.*)"', app) == re.findall(r"APPLICATION_ID=(\S+)", script)
 
 
+def test_logs_pull_finds_the_log_where_the_app_writes_it() -> None:
+    assert f'applicationId = "{phone_logs.ANDROID_APP}"' in read("app/build.gradle.kts")
+    storage = read("app/src/main/kotlin/dev/mobisdk/app/Storage.kt")
+    assert 'log = File(shared, "latency.jsonl")' in storage
+    assert phone_logs._ANDROID_LOG.format(app=phone_logs.ANDROID_APP) in read("README.md")
+
+
 def test_gradle_and_the_script_compile_the_same_folders() -> None:
     settings = read("settings.gradle.kts")
     assert re.findall(r'":(\w+)"', settings) == list(MODULES)
@@ -50,9 +59,15 @@ def test_gradle_and_the_script_compile_the_same_folders() -> None:
             assert list((ANDROID / module / "src" / part / "kotlin").rglob("*.kt"))
         # Folders of its own would be compiled by Gradle alone.
         assert "srcDir" not in read(f"{module}/build.gradle.kts")
-    folders = {path.relative_to(ANDROID).parts[:4] for path in ANDROID.glob("*/src/**/*.kt")}
-    assert folders == {(module, "src", part, "kotlin") for module in MODULES for part in ("main", "test")}
-    java = [path for path in ANDROID.glob("**/*.java") if path.relative_to(ANDROID).parts[0] not in ("stubs", "build")]
+    folders = {"/".join(path.relative_to(ANDROID).parts[:4]) for path in ANDROID.glob("*/src/**/*.kt")}
+    compiled_by_both = {f"{module}/src/{part}/kotlin" for module in MODULES for part in ("main", "test")}
+    # A program that plays the phone on a computer is the script's alone.
+    assert folders - {"runtime/src/fakePhone/kotlin"} == compiled_by_both
+    java = [
+        path
+        for path in ANDROID.glob("**/*.java")
+        if path.relative_to(ANDROID).parts[0] not in ("stubs", "build", "check")
+    ]
     assert java == []
 
 

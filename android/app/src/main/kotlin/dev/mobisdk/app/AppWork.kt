@@ -26,6 +26,8 @@ class AppWork(
     private val storage = app.storage
     private val disk: ExecutorService = Executors.newSingleThreadExecutor()
 
+    private var hasStarted = false
+
     val store = BundleStore(storage.bundles)
     val log = LatencyLog(storage.log)
     val lab = LabWork(this, storage)
@@ -45,21 +47,26 @@ class AppWork(
     }
 
     /** Reads what is on the phone, once a process. */
-    fun start() =
-        onDisk {
-            try {
-                val account = LabAccount.read(storage.labAccount)
-                dispatch(UiEvent.Started(Saved.read(storage.saved), account?.address))
-                takeAssets()
-                takeInbox()
-                readBundles()
-                readLog()
-                bench.tellInterrupted()
-                lab.countSent()
-            } catch (exc: IOException) {
-                dispatch(UiEvent.StorageFailed(exc.message ?: exc.javaClass.simpleName))
-            }
+    fun start() {
+        if (hasStarted) return
+        hasStarted = true
+        onDisk(::readPhone)
+    }
+
+    private fun readPhone() {
+        try {
+            val account = LabAccount.read(storage.labAccount)
+            dispatch(UiEvent.Started(Saved.read(storage.saved), account?.address))
+            takeAssets()
+            takeInbox()
+            readBundles()
+            readLog()
+            bench.tellInterrupted()
+            lab.countSent()
+        } catch (exc: IOException) {
+            dispatch(UiEvent.StorageFailed(exc.message ?: exc.javaClass.simpleName))
         }
+    }
 
     fun readBundles() {
         val contents = store.list()
@@ -138,6 +145,7 @@ class AppWork(
     /** What a computer copied; what is refused stays where it is, for the computer to see. */
     private fun takeInbox() {
         for (source in storage.inbox.listFiles().orEmpty()) {
+            if (source.name.startsWith(".")) continue // not a bundle, but a computer's own
             try {
                 store.add(source)
                 source.deleteRecursively()

@@ -32,7 +32,13 @@ class BenchWork(
     private var job: Job? = null
 
     /** Measures what the person chose. */
-    fun start(plan: BenchPlan) = start(plan, name = null)
+    fun start(plan: BenchPlan) {
+        try {
+            start(plan, name = null)
+        } catch (error: MobiError) {
+            work.tell(NoticeKind.PLAN_REFUSED, error.message.orEmpty())
+        }
+    }
 
     /** Measures a plan of the app's own storage, which ends with a result file. */
     fun startPlan(name: String) =
@@ -40,7 +46,8 @@ class BenchWork(
             try {
                 start(plans.read(name), name)
             } catch (error: MobiError) {
-                if (isPlanName(name)) plans.write(name, PlanStatus.FAILED, 0, error.message)
+                val isItsOwn = isPlanName(name) && job?.name != name // the result of one that runs is still to come
+                if (isItsOwn) plans.write(name, PlanStatus.FAILED, 0, error.message)
                 work.tell(NoticeKind.PLAN_REFUSED, error.message.orEmpty())
             }
         }
@@ -51,6 +58,7 @@ class BenchWork(
         name: String?,
     ) {
         if (job != null) throw ConfigError("a benchmark is running already", hint = "Wait for its end, or cancel it")
+        if (name != null) plans.removeResult(name)
         val started = Job(plan, name)
         job = started
         work.dispatch(UiEvent.BenchStarted(name))
@@ -72,31 +80,32 @@ class BenchWork(
     }
 
     private fun run(job: Job) {
-        var status = PlanStatus.FAILED
-        var error: String? = null
-        try {
-            plans.markStart(job.name)
-            job.measure()
-            status = PlanStatus.FINISHED
-            work.dispatch(UiEvent.BenchFinished)
-        } catch (_: CancellationException) {
-            status = PlanStatus.CANCELLED
-            work.dispatch(UiEvent.BenchCancelled)
-        } catch (exc: MobiError) {
-            error = exc.message
-            work.dispatch(UiEvent.BenchFailed(error.orEmpty(), needsRestart = needsRestart(exc)))
-        } catch (exc: IOException) {
-            error = exc.message ?: exc.javaClass.simpleName
-            work.dispatch(UiEvent.BenchFailed(error))
-        } catch (_: OutOfMemoryError) {
-            error = "there is not enough memory for this network; close other apps, or measure a smaller one"
-            work.dispatch(UiEvent.BenchFailed(error))
-        } finally {
-            if (job.name != null) plans.write(job.name, status, job.runs, error)
-            plans.markEnd()
-            this.job = null
-        }
+        val end =
+            try {
+                plans.markStart(job.name)
+                job.measure()
+                UiEvent.BenchFinished
+            } catch (_: CancellationException) {
+                UiEvent.BenchCancelled
+            } catch (error: MobiError) {
+                UiEvent.BenchFailed(error.message.orEmpty(), needsRestart(error))
+            } catch (exc: IOException) {
+                UiEvent.BenchFailed(exc.message ?: exc.javaClass.simpleName)
+            } catch (_: OutOfMemoryError) {
+                UiEvent.BenchFailed("there is not enough memory for this network. Close other apps, or measure a smaller one")
+            }
+        if (job.name != null) plans.write(job.name, statusOf(end), job.runs, (end as? UiEvent.BenchFailed)?.reason)
+        plans.markEnd()
+        this.job = null
+        work.dispatch(end)
     }
+
+    private fun statusOf(end: UiEvent) =
+        when (end) {
+            UiEvent.BenchFinished -> PlanStatus.FINISHED
+            UiEvent.BenchCancelled -> PlanStatus.CANCELLED
+            else -> PlanStatus.FAILED
+        }
 
     /** One thread count a process, which both the runner and the classifier hold. */
     private fun needsRestart(error: MobiError) = "thread count" in error.what

@@ -7,7 +7,6 @@ import dev.mobisdk.executorch.ExecuTorchClassifier
 import dev.mobisdk.executorch.decodePhoto
 import dev.mobisdk.runtime.MobiError
 import dev.mobisdk.runtime.ModelBundle
-import dev.mobisdk.runtime.Preprocessor
 import java.io.FileNotFoundException
 import java.io.InputStream
 
@@ -39,17 +38,9 @@ class ClassifyWork(
     ): Classify {
         val image = decodePhoto(open)
         return ExecuTorchClassifier(bundle).use { classifier ->
-            val predictions = classifier.classify(image) // the first run warms up; the second is timed
-            val preprocessor = Preprocessor(bundle.manifest.input, image.width, image.height, image.orientation)
-            val pixels = ByteArray(preprocessor.outputBytes)
-            val logits = FloatArray(bundle.manifest.model.numClasses)
-            val begun = System.nanoTime()
-            preprocessor.process(image, pixels)
-            classifier.prepare(pixels)
-            val ready = System.nanoTime()
-            classifier.forward(logits)
-            val ran = System.nanoTime()
-            Classify.Done(bundle.name, predictions.map { LabelShare(it.label, it.probability) }, ready - begun, ran - ready)
+            classifier.classify(image) // warms up; the second is told
+            val (predictions, times) = classifier.classify(image)
+            Classify.Done(bundle.name, predictions.map { LabelShare(it.label, it.probability) }, times.preprocessNs, times.inferenceNs)
         }
     }
 }

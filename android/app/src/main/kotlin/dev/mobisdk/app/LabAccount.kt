@@ -82,7 +82,11 @@ class LabAccount(
 
         fun forget(file: File) {
             file.delete()
-            KeyStore.getInstance(STORE).apply { load(null) }.deleteEntry(KEY_NAME)
+            try {
+                KeyStore.getInstance(STORE).apply { load(null) }.deleteEntry(KEY_NAME)
+            } catch (_: GeneralSecurityException) {
+                // The key opens nothing without the file.
+            }
         }
 
         private fun makeKey(): SecretKey {

@@ -97,7 +97,11 @@ class LabWork(
     /** What was sent before this process started. */
     fun countSent() {
         val account = LabAccount.read(storage.labAccount) ?: return
-        count(Uploader(work.log.file, clientOf(account)).readProgress())
+        try {
+            count(Uploader(work.log.file, clientOf(account)).readProgress())
+        } catch (error: MobiError) {
+            work.tell(NoticeKind.LIST_FAILED, error.message.orEmpty()) // an address that is none
+        }
     }
 
     private fun count(progress: UploadProgress) =

@@ -29,6 +29,7 @@ import dev.mobisdk.app.screens.ClassifyActions
 import dev.mobisdk.app.screens.ClassifyScreen
 import dev.mobisdk.app.screens.ResultsActions
 import dev.mobisdk.app.screens.ResultsScreen
+import dev.mobisdk.app.screens.TEXT_OF_NOTICE
 import dev.mobisdk.app.screens.find
 import dev.mobisdk.app.screens.show
 import dev.mobisdk.app.screens.showChecked
@@ -150,7 +151,7 @@ class MainActivity : Activity() {
     private val onBundles =
         object : BundlesActions {
             override fun addFile() =
-                ask(Intent(Intent.ACTION_OPEN_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE).setType("application/zip"), ASK_BUNDLE)
+                ask(ASK_BUNDLE, Intent(Intent.ACTION_OPEN_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE).setType("application/zip"))
 
             override fun remove(name: String) {
                 work.remove(name)
@@ -179,14 +180,15 @@ class MainActivity : Activity() {
             override fun choosePhoto() {
                 val picker = Intent("android.provider.action.PICK_IMAGES").setType("image/*")
                 val files = Intent(Intent.ACTION_OPEN_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE).setType("image/*")
-                ask(if (picker.resolveActivity(packageManager) != null) picker else files, ASK_PHOTO)
+                ask(ASK_PHOTO, picker, files)
             }
 
             override fun takePhoto() {
                 val uri = SharedFiles.uriOf(this@MainActivity, SharedFiles.PHOTO)
                 val camera = Intent(MediaStore.ACTION_IMAGE_CAPTURE).putExtra(MediaStore.EXTRA_OUTPUT, uri)
                 camera.clipData = ClipData.newRawUri("", uri)
-                ask(camera.addFlags(Intent.FLAG_GRANT_WRITE_URI_PERMISSION or Intent.FLAG_GRANT_READ_URI_PERMISSION), ASK_CAMERA)
+                camera.addFlags(Intent.FLAG_GRANT_WRITE_URI_PERMISSION or Intent.FLAG_GRANT_READ_URI_PERMISSION)
+                ask(ASK_CAMERA, camera)
             }
         }
 
@@ -235,15 +237,19 @@ class MainActivity : Activity() {
         }
     }
 
+    /** Asks the first of these apps that is there. */
     private fun ask(
-        intent: Intent,
         request: Int,
+        vararg intents: Intent,
     ) {
-        try {
-            startActivityForResult(intent, request)
-        } catch (_: ActivityNotFoundException) {
-            work.tell(NoticeKind.SHARE_FAILED, getString(R.string.no_photo_app))
+        for (intent in intents) {
+            try {
+                return startActivityForResult(intent, request)
+            } catch (_: ActivityNotFoundException) {
+                continue
+            }
         }
+        work.tell(NoticeKind.NO_APP)
     }
 
     override fun onActivityResult(
@@ -289,18 +295,6 @@ class MainActivity : Activity() {
                 R.id.screen_classify to Screen.CLASSIFY,
                 R.id.list_benchmark to Screen.BENCHMARK,
                 R.id.list_results to Screen.RESULTS,
-            )
-        val TEXT_OF_NOTICE =
-            mapOf(
-                NoticeKind.BUNDLE_ADDED to R.string.notice_bundle_added,
-                NoticeKind.BUNDLE_REFUSED to R.string.notice_bundle_refused,
-                NoticeKind.BENCH_INTERRUPTED to R.string.notice_bench_interrupted,
-                NoticeKind.DOWNLOAD_FAILED to R.string.notice_download_failed,
-                NoticeKind.JOIN_FAILED to R.string.notice_join_failed,
-                NoticeKind.LINK_REFUSED to R.string.notice_link_refused,
-                NoticeKind.LIST_FAILED to R.string.notice_list_failed,
-                NoticeKind.PLAN_REFUSED to R.string.notice_plan_refused,
-                NoticeKind.SHARE_FAILED to R.string.notice_share_failed,
             )
     }
 }

@@ -38,6 +38,11 @@ class PlanFiles(
         return content.toByteArray()
     }
 
+    /** An earlier result must not be taken for the one that is waited for. */
+    fun removeResult(name: String) {
+        File(storage.plans, "$name.result.json").delete()
+    }
+
     /** Whole or not at all: whoever waits for the file never reads half of it. */
     fun write(
         name: String,

@@ -7,10 +7,13 @@ import dev.mobisdk.runtime.Classifier
 import dev.mobisdk.runtime.ConfigError
 import dev.mobisdk.runtime.DeviceError
 import dev.mobisdk.runtime.ModelBundle
+import dev.mobisdk.runtime.PhaseTimes
 import dev.mobisdk.runtime.Placement
 import dev.mobisdk.runtime.PlacementSource
 import dev.mobisdk.runtime.Preprocessor
+import dev.mobisdk.runtime.ProductionLog
 import dev.mobisdk.runtime.RuntimeInfo
+import dev.mobisdk.runtime.SourceImage
 import dev.mobisdk.runtime.topK
 import org.pytorch.executorch.EValue
 import java.nio.FloatBuffer
@@ -22,19 +25,21 @@ import kotlin.math.ln
  * ```
  * val bundle = ModelBundle.open(folder)
  * val classifier = ExecuTorchClassifier(bundle)
- * val labels = classifier.classify(bitmap)
+ * val predictions = classifier.classify(bitmap).predictions
  * ```
  *
  * It is used by one thread at a time, and not by the main one.
  *
  * @param bundle what to run.
  * @param threads of the runtime, one count a process: whoever loads first decides; null takes that, or the runtime's own.
+ * @param productionLog where a share of the times of [classify] go, if the app's developer wants that; null: nowhere.
  * @throws UnsupportedError the bundle is of another system or runtime, or needs a newer one.
  * @throws BundleError the artefact takes or gives what this class does not know.
  */
 public class ExecuTorchClassifier internal constructor(
     private val bundle: ModelBundle,
     private val threads: Int?,
+    private val productionLog: ProductionLog?,
     private val processThreads: ThreadCount,
     apiLevel: Int,
     private val loadProgram: LoadProgram,
@@ -42,7 +47,8 @@ public class ExecuTorchClassifier internal constructor(
     public constructor(
         bundle: ModelBundle,
         threads: Int? = null,
-    ) : this(bundle, threads, ThreadCount.OF_PROCESS, android.os.Build.VERSION.SDK_INT, NativeProgram)
+        productionLog: ProductionLog? = null,
+    ) : this(bundle, threads, productionLog, ThreadCount.OF_PROCESS, android.os.Build.VERSION.SDK_INT, NativeProgram)
 
     private val manifest = bundle.manifest
 
@@ -129,35 +135,49 @@ public class ExecuTorchClassifier internal constructor(
     }
 
     /**
-     * The likeliest classes of a photograph, best first; loads the network at the first call.
+     * Classifies a photograph; loads the network at the first call.
      *
+     * @param count of the likeliest classes.
      * @throws DataError the photograph is too large.
      */
     public fun classify(
         bitmap: Bitmap,
         count: Int = 5,
-    ): List<LabelledPrediction> = classify(bitmap.toArgbImage(), count)
+    ): Classification = classify(bitmap.toArgbImage(), count)
 
     /** As above, of pixels that are decoded already. */
     public fun classify(
         image: ArgbImage,
         count: Int = 5,
-    ): List<LabelledPrediction> {
+    ): Classification {
         load()
-        val pixels = preprocessorFor(image)
-        val logits = FloatArray(manifest.model.numClasses)
-        prepare(pixels)
-        forward(logits)
-        // What is softmax already comes through topK's own softmax unchanged if its logarithm goes in.
-        if (manifest.output.activation == "softmax") for (index in logits.indices) logits[index] = ln(logits[index])
-        return topK(logits, count).map { LabelledPrediction(labels.getOrElse(it.index) { _ -> "${it.index}" }, it.index, it.probability) }
+        val preparation = preparation?.takeIf { it.isFor(image) } ?: Preparation(image).also { preparation = it }
+        val begun = System.nanoTime()
+        preparation.preprocessor.process(image, preparation.pixels)
+        prepare(preparation.pixels)
+        val ready = System.nanoTime()
+        forward(ownLogits)
+        val ran = System.nanoTime()
+        if (manifest.output.activation == "softmax") undoSoftmax(ownLogits)
+        val best = topK(ownLogits, count)
+        val times = PhaseTimes(ready - begun, ran - ready, System.nanoTime() - ran)
+        if (productionLog?.draws() == true) productionLog.append(bundle, runtime, SourceImage(image.width, image.height), times)
+        return Classification(best.map { LabelledPrediction(labels.getOrElse(it.index) { at -> "$at" }, it.index, it.probability) }, times)
     }
 
     private val labels by lazy { bundle.readLabels() }
+    private val ownLogits by lazy { FloatArray(manifest.model.numClasses) }
+    private var preparation: Preparation? = null
 
-    private fun preprocessorFor(image: ArgbImage): ByteArray {
+    /** Made for one size of photograph, and kept for the next one of that size. */
+    private inner class Preparation(
+        image: ArgbImage,
+    ) {
         val preprocessor = Preprocessor(manifest.input, image.width, image.height, image.orientation)
-        return ByteArray(preprocessor.outputBytes).also { preprocessor.process(image, it) }
+        val pixels = ByteArray(preprocessor.outputBytes)
+        private val size = listOf(image.width, image.height, image.orientation)
+
+        fun isFor(other: ArgbImage) = size == listOf(other.width, other.height, other.orientation)
     }
 
     private fun describe(
@@ -173,6 +193,22 @@ public class ExecuTorchClassifier internal constructor(
         }
     }
 }
+
+/** The logarithms of shares are logits of them: [topK]'s own softmax gives the shares back. */
+internal fun undoSoftmax(shares: FloatArray) {
+    for (index in shares.indices) shares[index] = ln(shares[index])
+}
+
+/**
+ * What a network says of one photograph, and how long it took.
+ *
+ * @property predictions the likeliest classes, best first.
+ * @property times of the three phases.
+ */
+public data class Classification(
+    val predictions: List<LabelledPrediction>,
+    val times: PhaseTimes,
+)
 
 /**
  * A class by its name, and how likely it is.

@@ -1,6 +1,7 @@
 package dev.mobisdk.executorch
 
 import dev.mobisdk.runtime.ModelBundle
+import dev.mobisdk.runtime.ProductionLog
 import org.pytorch.executorch.EValue
 import org.pytorch.executorch.Tensor
 import java.io.File
@@ -34,4 +35,5 @@ internal fun classifierOf(
     apiLevel: Int = 34,
     processThreads: ThreadCount = ThreadCount(),
     bundle: ModelBundle = openContractBundle(),
-): ExecuTorchClassifier = ExecuTorchClassifier(bundle, threads, processThreads, apiLevel) { _, _ -> program }
+    productionLog: ProductionLog? = null,
+): ExecuTorchClassifier = ExecuTorchClassifier(bundle, threads, productionLog, processThreads, apiLevel) { _, _ -> program }

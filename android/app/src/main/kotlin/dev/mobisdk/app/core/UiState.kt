@@ -199,6 +199,7 @@ enum class NoticeKind {
     JOIN_FAILED,
     LINK_REFUSED,
     LIST_FAILED,
+    NO_APP,
     PLAN_REFUSED,
     SHARE_FAILED,
 }

@@ -88,12 +88,7 @@ class BenchmarkScreen(
             }
 
             is Bench.Running -> {
-                when {
-                    bench.isCancelling -> context.getString(R.string.bench_cancelling)
-                    bench.isPaused -> context.getString(R.string.benchmark_paused)
-                    bench.bundle.isEmpty() -> context.getString(R.string.bench_checking)
-                    else -> context.getString(R.string.bench_running, bench.bundle)
-                }
+                listOfNotNull(bench.plan?.let { context.getString(R.string.plan_running, it) }, describe(bench)).joinToString("\n")
             }
 
             is Bench.Finished -> {
@@ -108,6 +103,14 @@ class BenchmarkScreen(
                 context.getString(R.string.bench_failed, bench.reason) +
                     if (bench.runs > 0) "\n" + countRuns(bench.runs) else ""
             }
+        }
+
+    private fun describe(running: Bench.Running): String =
+        when {
+            running.isCancelling -> context.getString(R.string.bench_cancelling)
+            running.isPaused -> context.getString(R.string.benchmark_paused)
+            running.bundle.isEmpty() -> context.getString(R.string.bench_checking)
+            else -> context.getString(R.string.bench_running, running.bundle)
         }
 
     private fun countRuns(runs: Int): String = context.resources.getQuantityString(R.plurals.runs_done, runs, runs)
