@@ -105,7 +105,9 @@ def test_duckdb_gives_what_reading_run_by_run_gives(log: Path) -> None:
 @pytest.mark.skipif(
     importlib.util.find_spec("pyspark") is None or shutil.which("java") is None, reason="needs Spark and Java"
 )
-def test_spark_gives_what_duckdb_gives(log: Path) -> None:
+def test_spark_gives_what_duckdb_gives(tmp_path: Path) -> None:
+    log = tmp_path / "few.jsonl"
+    log.write_bytes(b"".join(to_json_line(run).encode() + b"\n" for run in make_runs(24)))
     on_spark = analyze_at_size([log], lambda tables: open_spark(tables, "local[2]"))
     on_duckdb = analyze_at_size([log], open_duckdb)
     for one, other in zip(on_spark["groups"], on_duckdb["groups"], strict=True):

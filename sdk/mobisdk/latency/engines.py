@@ -20,6 +20,8 @@ from mobisdk.latency.tables import LogTables
 
 _PATIENCE_S: Final = 5.0
 _SPARK_MEMORY: Final = "4g"
+_PARTITIONS: Final = 200
+"""Of a cluster's shuffles; on this computer, one a processor."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +95,10 @@ def open_spark(logs: LogTables, master: str) -> Iterator[Engine]:
                 .config("spark.driver.memory", os.environ.get("SPARK_DRIVER_MEMORY", _SPARK_MEMORY))
                 .config("spark.sql.execution.arrow.pyspark.enabled", "true")
                 .config("spark.sql.session.timeZone", "UTC")
-                .config("spark.sql.shuffle.partitions", str(2 * (os.cpu_count() or 1)))
+                .config(
+                    "spark.sql.shuffle.partitions",
+                    str(_PARTITIONS if not master.startswith("local") else os.cpu_count()),
+                )
                 .config("spark.ui.enabled", "false")
                 .config("spark.ui.showConsoleProgress", "false")
                 .config("spark.log.level", "ERROR")

@@ -14,7 +14,7 @@ from mobisdk.latency.analysis import GroupReport
 from mobisdk.latency.compare import Comparison, VariantComparison
 from mobisdk.latency.shift import Shift
 from mobisdk.report.labels import runtime_label, threads_label
-from mobisdk.report.numbers import format_interval_ms
+from mobisdk.report.numbers import format_interval_ms, format_ms
 from mobisdk.report.printable import printable
 
 SCHEMA: Final = "mobisdk.comparison/1"
@@ -83,18 +83,29 @@ def explain_verdict(shift: Shift) -> str:
     return f"cannot tell: {shift.reason}; {needed}"
 
 
+def _name_runs(shift: Shift) -> str:
+    return f"{shift.runs_to_tell} runs would tell" if shift.runs_to_tell else "cannot tell"
+
+
 def build_comparison_tables(comparison: Comparison) -> list[RenderableType]:
     """A table a device, runtime and mode; the worst first."""
     tables: list[RenderableType] = []
     for heading, variants in _by_heading(comparison):
         table = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
-        for name in _COLUMNS:
+        for name in ("network", "runs", "old ms", "new ms", "change [bounds]", "verdict"):
             is_text = name in ("network", "verdict")
             table.add_column(name, justify="left" if is_text else "right", no_wrap=not is_text, overflow="fold")
         for variant in variants:
-            *cells, verdict = _row(variant)
-            style = _STYLES[variant.shift.verdict]
-            table.add_row(*map(Text, cells), Text(f"{_SIGNS[variant.shift.verdict]} {verdict}", style=style))
+            verdict = variant.shift.verdict
+            told = f"{_SIGNS[verdict]} {_name_runs(variant.shift) if verdict == 'cannot tell' else verdict}"
+            table.add_row(
+                Text(printable(variant.new.variant_label)),
+                f"{variant.old_warm.runs}/{variant.new_warm.runs}",
+                format_ms(variant.old_warm.p50),
+                format_ms(variant.new_warm.p50),
+                format_change(variant.shift),
+                Text(told, style=_STYLES[verdict]),
+            )
         tables.append(Group(*(Text(line, style="bold" * (not n)) for n, line in enumerate(heading)), table))
     return tables
 
@@ -144,7 +155,10 @@ def to_junit(comparison: Comparison) -> bytes:
 def _by_heading(comparison: Comparison) -> list[tuple[tuple[str, str], Sequence[VariantComparison]]]:
     found: dict[tuple[str, str], list[VariantComparison]] = {}
     for variant in sorted(comparison.variants, key=lambda variant: -variant.shift.change):
-        heading = printable(variant.new.device_label), f"{_runtime(variant.new)}, {variant.mode}"
+        heading = (
+            printable(variant.new.device_label),
+            f"{_runtime(variant.new)}, recipe {printable(variant.new.bundle.recipe)}, {variant.mode}",
+        )
         found.setdefault(heading, []).append(variant)
     return list(found.items())
 
