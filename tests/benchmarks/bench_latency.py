@@ -1,4 +1,4 @@
-"""The numbers of docs/latency.md: simulations, and logs at size; with `--billion` a billion samples.
+"""The numbers of docs/latency.md: simulations, and logs at size; with `--samples 1000000000` memory.
 
 Every simulation is seeded. Times are of this machine, and of plain DuckDB beside ours in the same run.
 """
@@ -171,9 +171,9 @@ def measure_jsonl(folder: Path) -> dict[str, float]:
     return {"megabytes": size / 1e6, "seconds": seconds, "megabytes_per_s": size / 1e6 / seconds}
 
 
-def measure_billion(folder: Path) -> dict[str, float]:
-    """A billion samples in Parquet, in a process of its own whose peak memory is told."""
-    make_parquet(folder, 10_000_000, 100)
+def measure_memory(folder: Path, samples: int) -> dict[str, float]:
+    """Many samples in Parquet, in a process of its own whose peak memory is told."""
+    make_parquet(folder, samples // 100, 100)
     program = f"""
 import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
 from bench_latency import analyze_folder
@@ -182,7 +182,7 @@ analyze_folder({str(folder)!r})
     started = time.perf_counter()
     subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    return {"seconds": time.perf_counter() - started, "peak_gib": peak / 2**30}
+    return {"samples": samples, "seconds": time.perf_counter() - started, "peak_gib": peak / 2**30}
 
 
 def analyze_folder(folder: str) -> None:
@@ -211,13 +211,13 @@ def tell(figures: dict[str, Any]) -> None:
 def main() -> None:
     """Print what is asked for, as JSON."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--billion", action="store_true")
+    parser.add_argument("--samples", type=int, help="Analyze so many, of which 10**9 are meant, and tell the memory.")
     parser.add_argument("--only", choices=["coverage", "compare", "percentiles", "jsonl"])
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="mobisdk-bench-"))
     try:
-        if arguments.billion:
-            tell({"billion": measure_billion(folder)})
+        if arguments.samples:
+            tell({"memory": measure_memory(folder, arguments.samples)})
             return
         if arguments.only in (None, "coverage"):
             tell({"coverage": measure_coverage()})
