@@ -1,9 +1,9 @@
 """The figures of logs of any size: the same Narwhals expressions on DuckDB and on Spark, with the same results.
 
-Quantiles are exact, by counting. A first pass counts samples in bins of a logarithmic scale, a few hundred a group; the
-ranks that are asked for fall into known bins, and a second pass counts the integer nanoseconds in these alone. What
-comes back is bounded by the width of a bin, however many samples there are, where an engine's own quantile keeps them
-all. Intervals take two more passes: `stats` says what they are.
+Quantiles are exact, by counting. A first pass counts samples in bins that are as wide as the root of their value, some
+hundreds a group; the ranks that are asked for fall into known bins, and a second pass counts the integer nanoseconds in
+these alone. What comes back is bounded by the width of a bin, however many samples there are, where an engine's own
+quantile keeps them all. Intervals take two more passes: `stats` says what they are.
 """
 
 import dataclasses
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from mobisdk.latency.stats import Quantile, cluster_interval, cluster_reason
 
-_BINS_A_NEPER: Final = 256
-"""A bin is 0.4 % wide."""
-_BINS: Final = 2**16
+_BINS_A_ROOT: Final = 0.5
+"""Bins a root of a nanosecond: at 2 ms a bin is 0.3 % wide, at 200 ms 0.03 %. A root is cheaper than a logarithm."""
+_BINS: Final = 2**32
 """More than there are: a group and a bin are one number, which engines group by faster than by two."""
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
@@ -76,7 +76,7 @@ def estimate_percentiles(
 
 def _key() -> "nw.Expr":
     """A group and the bin of its sample, as one number."""
-    bin_ = ((nw.col("ns") + 1).cast(nw.Float64).log() * _BINS_A_NEPER).floor().cast(nw.Int64)
+    bin_ = (nw.col("ns").cast(nw.Float64).sqrt() * _BINS_A_ROOT).floor().cast(nw.Int64)
     return nw.col("group") * _BINS + bin_
 
 
