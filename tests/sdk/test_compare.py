@@ -94,6 +94,19 @@ def test_junit_and_markdown_say_the_same(tmp_path: Path) -> None:
     assert "2 runs on one side; a verdict needs 5" in text
 
 
+def test_chart_has_every_change_with_its_verdict(tmp_path: Path) -> None:
+    old, new = log(tmp_path / "old.jsonl", 1.0), log(tmp_path / "new.jsonl", 1.2, seed=1)
+    log(old, 1.0, runs=2, bundle__variant_id="cc" * 32, bundle__alpha=0.25)
+    log(new, 1.0, runs=2, bundle__variant_id="cc" * 32, bundle__alpha=0.25)
+    status, _, err = compare(old, new, "--chart", tmp_path / "changes.svg")
+    assert (status, err) == (1, f"Chart: {tmp_path / 'changes.svg'}\n")
+    text = (tmp_path / "changes.svg").read_text(encoding="utf-8")
+    assert "mobilenet_v1 0.5 at 160, xnnpack_fp32" in text
+    assert "verdict: slower" in text
+    assert "verdict: cannot tell" in text
+    assert compare(old, new, "--chart", tmp_path / "changes.gif")[0] == 1
+
+
 def test_hostile_names_act_in_no_output(tmp_path: Path) -> None:
     for name in ("old", "new"):
         log(tmp_path / f"{name}.jsonl", 1.0, device__model=HOSTILE)

@@ -24,6 +24,9 @@ def compare(
     markdown: Annotated[
         Path | None, typer.Option(help="Write Markdown for a comment on a pull request.", metavar="FILE")
     ] = None,
+    chart: Annotated[
+        Path | None, typer.Option(help="Draw every change with its bounds: .svg or .png.", metavar="FILE")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Tell whether NEW is slower than OLD; exit 1 where it is, beyond noise and beyond --threshold.
@@ -39,6 +42,13 @@ def compare(
         write_atomically(junit, to_junit(comparison))
     if markdown is not None:
         write_atomically(markdown, to_markdown(comparison).encode())
+    if chart is not None:
+        from mobisdk.report.charts.picture import draw_picture
+        from mobisdk.report.charts.shifts import draw_shifts, shift_points
+
+        drawing = draw_shifts(shift_points(comparison), comparison.threshold)
+        write_atomically(chart, draw_picture(drawing, chart.suffix))
+        say(f"Chart: {chart}")
     if json:
         print_json(to_document(comparison))
     else:
