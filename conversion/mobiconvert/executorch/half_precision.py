@@ -1,5 +1,7 @@
 """The same graph in float16, between float32 images and float32 logits: a phone gives and reads what it always did."""
 
+import copy
+
 import torch
 from torch import nn
 from torch.export import ExportedProgram
@@ -8,7 +10,7 @@ from torch.export import ExportedProgram
 class _HalfPrecision(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.network = network.half()
+        self.network = copy.deepcopy(network).half()  # in place, it would round the program that it came from
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = self.network(image.half())
