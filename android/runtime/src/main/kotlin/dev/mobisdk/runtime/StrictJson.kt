@@ -109,6 +109,9 @@ internal class StrictJson private constructor(
         at++
         skipSpace()
         if (skip(']')) return JsonArray(items)
+        val start = at
+        countArray()?.let { return it }
+        at = start
         path.add(0)
         do {
             path[path.size - 1] = items.size
@@ -118,6 +121,23 @@ internal class StrictJson private constructor(
         path.removeAt(path.size - 1)
         if (!skip(']')) fail("a list has no end")
         return JsonArray(items)
+    }
+
+    /** Whole numbers from 0 alone; null, somewhere behind its start, where it holds anything else. */
+    private fun countArray(): JsonArray? {
+        var counts = LongArray(FIRST_CAPACITY)
+        var size = 0
+        do {
+            skipSpace()
+            val start = at
+            var count = 0L
+            while (at < text.length && text[at] in '0'..'9' && at - start < MOST_COUNT_DIGITS) count = count * 10 + (text[at++] - '0')
+            if (at == start || (at - start > 1 && text[start] == '0')) return null
+            if (size == counts.size) counts = counts.copyOf(2 * size)
+            counts[size++] = count
+            skipSpace()
+        } while (skip(','))
+        return if (skip(']')) JsonArray(CountList(counts.copyOf(size))) else null
     }
 
     private fun string(): String {
@@ -242,6 +262,8 @@ internal class StrictJson private constructor(
     companion object {
         private const val DEEPEST = 200
         private const val UNICODE_DIGITS = 4
+        private const val FIRST_CAPACITY = 16
+        private const val MOST_COUNT_DIGITS = 18
         private const val HEX = 16
 
         /** Throws [MalformedJson] and [OddJsonValue]. */
@@ -268,4 +290,13 @@ internal class StrictJson private constructor(
             return false
         }
     }
+}
+
+/** Samples come by the hundred thousand: they are kept as numbers, and become elements when they are asked for. */
+private class CountList(
+    private val counts: LongArray,
+) : AbstractList<JsonElement>() {
+    override val size get() = counts.size
+
+    override fun get(index: Int): JsonElement = JsonPrimitive(counts[index])
 }
