@@ -7,18 +7,21 @@ import json
 import shutil
 import socket
 import sqlite3
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import schemathesis
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
+from mobisdk.bundle import write_bundle
 from mobisdk.errors import ServerError
 from mobisdk.server.limits import Limits
 from mobisdk.server.listen import bind
@@ -224,6 +227,83 @@ def test_store_that_is_full_or_locked_is_503_until_it_is_not(start_lab: Any, mon
         other.close()
         assert client.post("/v1/runs", content=line(), headers=NDJSON).json()["accepted"] == 1
         assert client.get("/v1/ready").status_code == 200
+    lab.stop()
+
+
+def test_disk_that_is_full_is_503_until_there_is_room(start_lab: Any) -> None:
+    lab = start_lab()
+    pages = [10**6]
+    with lab.client(lab.token("read", "write")) as client:
+
+        @sa.event.listens_for(lab.lab.store._engine, "begin")
+        def limit(connection: Any) -> None:  # SQLite answers as on a full disk once its file has so many pages
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages[0]}")
+
+        pages[0] = 1
+        full = client.post("/v1/runs", content=b"".join(line() for _ in range(50)), headers=NDJSON)
+        refuse(full, 503, "disk is full")
+        assert full.headers["Retry-After"] == "30"
+        pages[0] = 10**6
+        assert client.post("/v1/runs", content=line(), headers=NDJSON).json()["accepted"] == 1
+    lab.stop()
+
+
+def test_database_that_is_gone_is_503_and_the_server_recovers_by_itself(
+    start_lab: Any, postgresql: Callable[[], str]
+) -> None:
+    location = postgresql()
+    elsewhere = sa.create_engine(
+        postgresql().replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT"
+    )
+    name = location.partition("@/")[2].partition("?")[0]
+    lab = start_lab(store=location)
+    with lab.client(lab.token("read", "write")) as client, elsewhere.connect() as admin:
+        assert client.post("/v1/runs", content=line(), headers=NDJSON).json()["accepted"] == 1
+        admin.execute(sa.text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
+        admin.execute(sa.text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"))  # noqa: S608
+        refuse(client.post("/v1/runs", content=line(), headers=NDJSON), 503, "cannot be reached")
+        assert client.get("/v1/ready").status_code == 503
+        assert client.get("/v1/health").status_code == 200
+        admin.execute(sa.text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
+        assert client.post("/v1/runs", content=line(), headers=NDJSON).json()["accepted"] == 1
+    elsewhere.dispose()
+    lab.stop()
+
+
+def test_client_that_does_not_read_its_answer_is_cut_off(start_lab: Any, tmp_path: Path) -> None:
+    content = tmp_path / "content"
+    shutil.copytree(CONTRACT / "bundles" / "android", content)
+    manifest = json.loads((content / "manifest.json").read_bytes())
+    (content / "manifest.json").unlink()
+    (content / "model.pte").write_bytes(b"0" * 32 * MIB)
+    (tmp_path / "bundles").mkdir()
+    kept = {key: value for key, value in manifest.items() if key not in ("files", "bundle_id", "manifest_sha256")}
+    bundle = write_bundle(content, kept, tmp_path / "bundles")
+    lab = start_lab(bundles=tmp_path / "bundles", limits=Limits(read_seconds=0.3))
+    with socket.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.settimeout(20)
+        raw.connect(("127.0.0.1", lab.lab.address.port))
+        head = f"GET /v1/bundles/{bundle.manifest['bundle_id']}/files/model.pte HTTP/1.1\r\nHost: localhost\r\n"
+        raw.sendall(f"{head}Authorization: Bearer {lab.token('read')}\r\n\r\n".encode())
+        assert is_logged(lab.folder / "requests.jsonl", "model.pte")  # the server has done with it, though nobody read
+    lab.stop()
+
+
+def is_logged(path: Path, words: str) -> bool:
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        if path.exists() and words in path.read_text():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_pages_past_the_limit_may_not_watch(start_lab: Any) -> None:
+    lab = start_lab(limits=Limits(streams=1))
+    with lab.client(lab.token("read")) as client, client.stream("GET", "/v1/events") as first:
+        assert next(first.iter_lines()) == "retry: 1000"
+        refuse(client.get("/v1/events"), 503, "Too many pages")
     lab.stop()
 
 

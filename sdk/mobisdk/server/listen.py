@@ -63,6 +63,7 @@ def create_server(
         access_log=False,
         lifespan="off",
         server_header=False,
+        proxy_headers=False,  # whoever sends X-Forwarded-For would choose the address that limits count
         limit_concurrency=limits.connections,
         timeout_keep_alive=limits.idle_seconds,
         timeout_graceful_shutdown=_DRAIN_SECONDS,

@@ -92,8 +92,8 @@ def _slowdown(run: LatencyRun) -> float | None:
 def _median(samples: Durations) -> float:
     """As `numpy.median`, which takes ten times as long for a hundred samples: it was a third of the server's work."""
     middle = [(samples.size - 1) // 2, samples.size // 2]
-    low, high = np.partition(samples, middle)[middle].tolist()
-    return (low + high) / 2
+    low, high = np.partition(samples, middle)[middle]
+    return (int(low) + int(high)) / 2
 
 
 def samples_of(inference_ns: bytes) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
