@@ -37,6 +37,9 @@ def test_every_route_without_a_token_is_401(lab: Any, anyone: httpx.Client) -> N
     with lab.client(lab.token("read")) as reader:
         paths = reader.get("/openapi.json").json()["paths"]
     assert len(paths) >= 8
+    problem = "application/problem+json"
+    for operation in (operation for methods in paths.values() for operation in methods.values()):
+        assert problem in operation["responses"]["default"]["content"]
     for path, methods in paths.items():
         for method in methods:
             if path in OPEN and (path, method) not in {

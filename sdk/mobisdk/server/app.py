@@ -9,7 +9,7 @@ import mobisdk
 from mobisdk.server.authentication import allow
 from mobisdk.server.body import LimitedBodies
 from mobisdk.server.lab import Lab
-from mobisdk.server.problems import add_handlers
+from mobisdk.server.problems import RESPONSES, add_handlers
 from mobisdk.server.request_log import RequestLog
 from mobisdk.server.routes import bundles, dashboard, health, metrics, page, plan, runs, tokens
 from mobisdk.server.security import Guard, own_names
@@ -23,6 +23,7 @@ def create_app(lab: Lab, logger: logging.Logger, names: tuple[str, ...] = ()) ->
         openapi_url=None,  # below, since it needs a token
         docs_url=None,  # both pages load scripts from elsewhere
         redoc_url=None,
+        responses=RESPONSES,
         redirect_slashes=False,  # the protocol has no redirects
     )
     app.state.lab = lab

@@ -5,6 +5,7 @@ import contextlib
 import http
 import math
 from collections.abc import Mapping
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -59,6 +60,29 @@ class ProblemResponse(JSONResponse):
                     message = await receive()
         await send({"type": "http.response.body"})
         return None
+
+
+RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    status: {
+        "description": "A problem (RFC 9457)",
+        "content": {
+            "application/problem+json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["type", "title", "status", "detail"],
+                    "properties": {
+                        "type": {"type": "string"},
+                        "title": {"type": "string"},
+                        "status": {"type": "integer"},
+                        "detail": {"type": "string", "description": "a sentence for a person"},
+                    },
+                }
+            }
+        },
+    }
+    for status in (422, "default")
+}
+"""What the OpenAPI document says of every route's errors."""
 
 
 def add_handlers(app: FastAPI) -> None:
