@@ -63,9 +63,12 @@ struct JoinSheet: View {
           Button(Phrase.cancel(), role: .cancel) { model.activity.dismiss() }
         }
         ToolbarItem(placement: .confirmationAction) {
-          Button(Phrase.join()) { model.join(request, code: code) }.disabled(request.needsCode && code.isEmpty)
+          Button(Phrase.join()) { model.join(request, code: code) }.disabled(!canJoin)
         }
       }
     }
   }
+
+  /// False until the code is whole: a failure could not be shown over a sheet that is closing.
+  private var canJoin: Bool { (try? request.confirmed(code: code)) != nil }
 }
