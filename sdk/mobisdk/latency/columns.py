@@ -101,7 +101,7 @@ def _read_lines(lines: _Lines) -> tuple[pa.Table, NDArray[np.int64], list[OddLin
                 [odd for part in parts for odd in part[2]],
             )
         whole = np.zeros(count, dtype=bool)
-    kept = [] if table is None else [_to_columns(table.filter(pa.array(whole)))]
+    kept = [] if table is None else [_to_columns(table if whole.all() else table.filter(pa.array(whole)))]
     rows = [lines.numbers[whole]]
     odd: list[OddLine] = []
     for place in np.flatnonzero(~whole).tolist():
