@@ -18,9 +18,11 @@ from torch import nn
 from mobiconvert import RECIPES, WeightsOrigin, convert, find_recipe, load_classifier
 from mobiconvert.coreml.lowering import lower
 from mobiconvert.deployment import DeployedNetwork
+from mobiconvert.layer_sqnr import measure_package_layers
 from mobiconvert.mil_evaluator.coreml_proto import import_messages
 from mobisdk.bundle import Bundle, read_bundle, verify_files
 from mobisdk.cli.networks import create_untrained_network
+from mobisdk.data.photographs import photograph_crops
 from mobisdk.devices.golden import check_golden
 from mobisdk.errors import ConversionError
 from mobisdk.specs import InputSpec, ModelSpec
@@ -220,6 +222,53 @@ def test_a_network_without_a_weight_to_compress_is_not_given_the_recipes_name(tm
     with pytest.raises(ConversionError, match=r"no weight .* fewer bits.*fewer than 2048 elements.*coreml_fp16"):
         export("coreml_palette_4bit", tmp_path, tiny)
     assert list(tmp_path.iterdir()) == []
+
+
+class SharesABias(nn.Module):
+    """Equal biases, which coremltools makes one constant of; one convolution's weight is too small to compress."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.large, self.small = nn.Conv2d(3, 80, 4, stride=4), nn.Conv2d(80, 80, 1, groups=16)
+        self.other = nn.Conv2d(80, 80, 1)
+        for layer in (self.large, self.small, self.other):
+            nn.init.constant_(layer.bias, 0.5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.other(torch.relu(self.small(torch.relu(self.large(x))))).mean((2, 3))
+
+
+@pytest.mark.parametrize("name", ["coreml_palette_4bit", "coreml_weights_int8", "coreml_sparse_palette"])
+def test_layers_that_share_a_bias_are_compressed_each_by_its_own_weight(name: str, tmp_path: Path) -> None:
+    bundle = export(name, tmp_path, SharesABias().eval())
+    compressed = bundle.manifest["target"]["weights"]["compressed"]
+    assert compressed == {"tensors": 2, "elements": 80 * 48 + 80 * 80}
+
+
+class Flattens(nn.Module):
+    """A classifier behind a flatten, as LeNet's and AlexNet's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 16, 4, stride=4)
+        self.hidden = nn.Linear(16 * 16, 48)
+        self.classifier = nn.Linear(48, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.max_pool2d(torch.relu(self.conv(x)), 2, 2)
+        return self.classifier(torch.relu(self.hidden(x.flatten(1))))
+
+
+def test_int8_behind_a_flatten_is_read_with_the_scale_that_it_was_rounded_with(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    network = Flattens().eval()
+    with torch.no_grad():
+        network.hidden.bias += 0.5
+    spec = InputSpec(32, 32)
+    bundle = convert(network, spec, find_recipe("coreml_int8", "ios"), tmp_path, weights=WeightsOrigin("random", "-"))
+    layers = measure_package_layers(bundle.model_path, DeployedNetwork(network, spec), photograph_crops(4, spec))
+    assert [layer.layer for layer in layers] == ["conv", "hidden", "classifier"]
+    assert min(layer.sqnr_db for layer in layers) > 20
 
 
 # --- sizes ----------------------------------------------------------------------------------------------------------

@@ -99,23 +99,27 @@ def _vector_axis(shape: tuple[int, ...], vector: int) -> int | None:
 def _compress(model: Any, weights: list[Weight], storage: Storage) -> Any:
     if isinstance(storage, LinearWeights):
         linear = opt.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=1)
-        return opt.linear_quantize_weights(model, _configure(weights, lambda _: linear))
+        return opt.linear_quantize_weights(model, _configure(model, weights, lambda _: linear))
     if isinstance(storage, Palette):
-        return opt.palettize_weights(model, _configure(weights, lambda weight: _palettizer(weight, storage)))
+        return opt.palettize_weights(model, _configure(model, weights, lambda weight: _palettizer(weight, storage)))
     pruner = opt.OpMagnitudePrunerConfig(target_sparsity=storage.share, weight_threshold=1)
-    model = opt.prune_weights(model, _configure(weights, lambda _: pruner))
+    model = opt.prune_weights(model, _configure(model, weights, lambda _: pruner))
     if storage.palette is None:
         return model
     palette = storage.palette
-    config = _configure(weights, lambda weight: _palettizer(weight, palette))
+    config = _configure(model, weights, lambda weight: _palettizer(weight, palette))
     return opt.palettize_weights(model, config, joint_compression=True)
 
 
-def _configure(weights: list[Weight], config: Callable[[Weight], Any]) -> Any:
-    """By the layers' names: a weight's own is another once it is pruned."""
-    return opt.OptimizationConfig(
-        op_name_configs={layer: each for weight in weights for each in [config(weight)] for layer in weight.layers}
-    )
+def _configure(model: Any, weights: list[Weight], config: Callable[[Weight], Any]) -> Any:
+    """By the layers' names: a weight's own is another once it is pruned.
+
+    What else the layers read is left alone by name: two layers may share a bias, and coremltools would not know whose
+    config it has.
+    """
+    shared = opt.get_weights_metadata(model, weight_threshold=1).keys() - {weight.name for weight in weights}
+    configs = {layer: each for weight in weights for each in [config(weight)] for layer in weight.layers}
+    return opt.OptimizationConfig(op_name_configs={**dict.fromkeys(sorted(shared)), **configs})
 
 
 def _palettizer(weight: Weight, palette: Palette) -> Any:

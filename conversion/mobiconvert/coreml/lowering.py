@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from mobiconvert.coreml.compression import compress_weights
+from mobiconvert.coreml.requantization import drop_rounding_after_reshape
 from mobiconvert.lowered import Delegation, Lowered
 from mobiconvert.quiet import quiet_imports
 from mobiconvert.recipes import Recipe
@@ -46,7 +47,7 @@ def lower(
         from mobiconvert.executorch.coreml_quantizer import coreml_quantizer
         from mobiconvert.quantization import quantize
 
-        lowered = quantize(program, coreml_quantizer(), calibration)
+        lowered = drop_rounding_after_reshape(quantize(program, coreml_quantizer(), calibration))
     with quiet_imports():
         model = ct.convert(
             lowered.run_decompositions({}),
