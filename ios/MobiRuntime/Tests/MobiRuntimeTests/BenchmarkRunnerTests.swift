@@ -272,6 +272,25 @@ import Testing
     #expect(delivered[1].notes == nil)
   }
 
+  @Test func noSampleIsTakenInTheBackgroundEvenIfTheAppLeavesAtTheLastMoment() async throws {
+    let monitor = ForegroundMonitor(isForeground: true)
+    let waits = Collected<Bool>()
+    var facts = FakeFacts()
+    facts.foreground = monitor
+    facts.onForeground = {  // before the run, before warming up, before the samples: there it leaves at once
+      waits.add(true)
+      if waits.items.count == 3 { monitor.leave() }
+    }
+    let fake = try classifier()
+    fake.onForward = { call in
+      if call == 12 { Task { monitor.enter() } }
+    }
+    let run = try await runs(runner(try BenchConfig(runs: 1, samples: 3), facts: facts) { _ in fake }, [bundle])[0]
+    #expect(waits.items.count == 4)
+    #expect(fake.calls == 16)  // 2 golden, 10 to warm up, 1 that is dropped, 3 samples
+    #expect(run.conditions.foreground == false)
+  }
+
   @Test func aPhoneThatIsInTheBackgroundIsWaitedForAndTheWaitCanBeCancelled() async throws {
     let monitor = ForegroundMonitor(isForeground: false)
     var facts = FakeFacts()

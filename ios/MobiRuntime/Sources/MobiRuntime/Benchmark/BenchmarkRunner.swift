@@ -235,7 +235,11 @@ public actor BenchmarkRunner {
     while true {
       try await facts.waitForForeground()
       let before = facts.readForeground()
-      if try fill({ facts.readForeground() != before }) { return }
+      let isDone = try fill {
+        let now = facts.readForeground()
+        return now != before || now?.isForeground == false  // it may have left before the first sample
+      }
+      if isDone { return }
     }
   }
 

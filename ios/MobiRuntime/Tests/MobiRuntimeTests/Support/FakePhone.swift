@@ -70,6 +70,7 @@ struct FakeFacts: DeviceFacts {
     cpuCores: 6, memoryBytes: 8_000_000_000, isEmulator: false)
   var foreground: ForegroundMonitor?
   var thermal: @Sendable () -> ThermalState? = { .nominal }
+  var onForeground: @Sendable () -> Void = {}
 
   func readConditions() -> Conditions {
     var conditions = Conditions()
@@ -81,7 +82,11 @@ struct FakeFacts: DeviceFacts {
   func readThermalState() -> ThermalState? { thermal() }
   func readPeakMemory() -> Int? { 123_456 }
   func readForeground() -> ForegroundMonitor.State? { foreground?.current }
-  func waitForForeground() async throws { try await foreground?.waitForForeground() }
+
+  func waitForForeground() async throws {
+    try await foreground?.waitForForeground()
+    onForeground()
+  }
 }
 
 /// What several tasks add to.
