@@ -52,6 +52,7 @@ def open_duckdb(logs: LogTables, memory: str | None = None) -> Iterator[Engine]:
 
     with tempfile.TemporaryDirectory(prefix="mobisdk-duckdb-") as spill, duckdb.connect() as connection:
         connection.execute("SET preserve_insertion_order = false")
+        connection.execute("SET enable_progress_bar = false")  # stdout is for the one document
         connection.execute("SET temp_directory = $1", [spill])
         if memory is not None:
             connection.execute("SET memory_limit = $1", [memory])
