@@ -33,9 +33,9 @@ _PAGE: Final = 20_000
 _LATEST: Final = 20
 _MOST_SET_ASIDE: Final = 100
 _HOT = ("serious", "critical")
-_NEWEST_SECONDS: Final = 0.3
-_REST_FACTOR: Final = 4
-"""After a refresh, so many times as long as it took: at most a fifth of a processor."""
+_NEWEST_SECONDS: Final = 0.2
+_REST_FACTOR: Final = 1
+"""After a refresh, so many times as long as it took: at most half a processor, while runs arrive and a page watches."""
 
 
 @dataclasses.dataclass

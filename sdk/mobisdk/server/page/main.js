@@ -7,7 +7,7 @@ import { drawFront } from "/page/pareto.js";
 import { drawArrivals, drawFigures, drawLatencyTable, drawPhones, drawTrouble } from "/page/tables.js";
 import { formatClock, text, useLanguage } from "/page/text.js";
 
-const AGAIN_MS = 400;
+const AGAIN_MS = 150;
 const byId = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
 

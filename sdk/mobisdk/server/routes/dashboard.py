@@ -18,8 +18,8 @@ from mobisdk.server.timeline import read_timelines
 
 router = APIRouter(dependencies=[Depends(allow("read"))])
 
-_LOOK_SECONDS = 0.5
-_LOOKS_A_COMMENT = 20
+_LOOK_SECONDS = 0.25
+_LOOKS_A_COMMENT = 40
 """A comment now and then keeps the connection, and shows whether the page's session still holds."""
 
 
