@@ -47,8 +47,9 @@ def choose(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Choose the most accurate network that meets a latency and size budget; exit 1 where none does.
+    """Choose the most accurate network that meets a budget.
 
+    Of latency and size; exit 1 where none does.
     Latency is as measured where it was, and predicted with its interval elsewhere; each recipe has its own accuracy.
     """
     from mobisdk.cli.analyze import tell_set_aside

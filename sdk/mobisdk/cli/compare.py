@@ -29,8 +29,9 @@ def compare(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Tell whether NEW is slower than OLD; exit 1 where it is, beyond noise and beyond --threshold.
+    """Tell whether NEW is slower than OLD, beyond noise.
 
+    Exit 1 where it is, and by --threshold or more.
     Ten runs a side tell a slowdown of 10 % where runs differ by 5 %; with five, little can be told.
     """
     from mobisdk.files import write_atomically

@@ -12,7 +12,7 @@ from mobisdk.cli.logs_argument import Logs
 
 logs_app = typer.Typer(
     name="logs",
-    help="Latency logs: off phones by cable, from other tools, and to Parquet.",
+    help="Logs off phones, from other tools, and to Parquet.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

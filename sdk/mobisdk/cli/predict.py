@@ -44,9 +44,9 @@ def predict(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Predict the latency of a network that nobody has run on a device, with its interval.
+    """Predict the latency of a network that nobody has run.
 
-    A roofline is fitted for each device, runtime, backend, thread count and recipe from its logs.
+    With its interval. A roofline is fitted for each device, runtime, backend, thread count and recipe from its logs.
     """
     if chart is not None and not grid:
         raise typer.BadParameter("--chart draws the surface of --grid")

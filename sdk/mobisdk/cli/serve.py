@@ -40,7 +40,7 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Bundles to phones, logs from phones, and a live page between them."""
+    """Serve bundles to phones, and draw what they measure."""
     if context.invoked_subcommand is not None:
         return
     if (tls_cert is None) != (tls_key is None):

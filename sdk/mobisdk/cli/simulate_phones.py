@@ -17,7 +17,10 @@ def simulate_phones(
     seed: Annotated[int, typer.Option(min=0, help="Of the random latencies.")] = 0,
     json: Json = False,
 ) -> None:
-    """Phones that are none, for demos and load tests: they send plausible runs of the server's bundles."""
+    """Send a lab server the runs of phones that are none.
+
+    For demos and load tests: plausible runs of the server's own bundles.
+    """
     import numpy as np
 
     from mobisdk.server.client import LabClient

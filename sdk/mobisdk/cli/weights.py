@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 weights_app = typer.Typer(
     name="weights",
-    help="Published weights: which fit, and how a pickle becomes safetensors.",
+    help="Weights that others published, and out of pickles.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
