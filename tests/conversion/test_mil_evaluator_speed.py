@@ -17,7 +17,7 @@ from mobisdk.specs import ModelSpec
 IMAGES = 20
 # A process of its own: this one has imported coremltools, and its peak would be that of the lowering.
 SCRIPT = """
-import resource, sys, time
+import re, resource, sys, time
 from pathlib import Path
 import numpy as np
 from mobiconvert.mil_evaluator import MilClassifier
@@ -28,7 +28,12 @@ images = np.random.default_rng(0).integers(0, 256, (int(sys.argv[2]), 128, 128, 
 began = time.process_time()
 for image in images:
     classifier.forward(classifier.prepare(image))
-print(time.process_time() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+seconds = time.process_time() - began
+status = Path("/proc/self/status")  # Linux counts a parent's memory in ru_maxrss of a new process, not here
+peak = int(re.search(r"VmHWM:\\s+(\\d+)", status.read_text())[1]) * 1024 if status.exists() else (
+    resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+)
+print(seconds, peak)
 """
 
 
@@ -39,7 +44,6 @@ def test_mobilenet_when_evaluated_then_twenty_images_a_second_in_two_gigabytes(r
     lower(program, find_recipe(recipe, "ios"), 0, tmp_path, np.zeros((0, 128, 128, 3), np.uint8))
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "model.mlpackage"), str(IMAGES)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    processor_seconds, peak_kilobytes = map(float, done.stdout.split())
-    unit = 1024 if sys.platform == "darwin" else 1  # a Mac counts bytes
+    processor_seconds, peak_bytes = map(float, done.stdout.split())
     assert processor_seconds <= IMAGES / 20
-    assert peak_kilobytes / unit < 2 * 1024**2
+    assert peak_bytes < 2 * 1024**3

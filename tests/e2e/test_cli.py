@@ -114,7 +114,7 @@ def test_export_when_something_else_has_the_bundles_name_then_it_stays(
         (["--target", "windows"], ["target is unknown, got 'windows'", "allowed: android, ios"]),
         (["--target", "ios", "--recipe", "coreml_fp61"], ["got 'coreml_fp61'", "Did you mean coreml_fp16?"]),
         (["--target", "ios", "--recipe", "xnnpack_fp32"], ["is for android", "Use --target android"]),
-        (["--target", "ios", "--arch", "mobilenet_v9"], ["got 'mobilenet_v9'", "Did you mean mobilenet_v1?"]),
+        (["--target", "ios", "--arch", "mobilnet_v1"], ["got 'mobilnet_v1'", "Did you mean mobilenet_v1?"]),
         (["--target", "ios", "--alpha", "0"], ["alpha must be a number, got 0.0", "0 < alpha ≤ 2"]),
         (["--target", "ios", "--alpha", "-1"], ["got -1.0"]),
         (["--target", "ios", "--alpha", "nan"], ["got nan"]),
@@ -125,7 +125,7 @@ def test_export_when_something_else_has_the_bundles_name_then_it_stays(
         (["--target", "ios", "--checkpoint", "none.safetensors"], ["there is no checkpoint here"]),
         (
             ["--target", "ios", "--checkpoint", "pickle.pth"],
-            ["can run any code, and was not read", "weights_only=True"],
+            ["can run any code, and was not read", "mobisdk weights convert pickle.pth pickle.safetensors"],
         ),
         (["--target", "ios", "--checkpoint", "cut.safetensors"], ["the checkpoint is damaged"]),
         (["--target", "ios", "--checkpoint", "x", "--untrained"], ["exclude each other"]),

@@ -9,7 +9,7 @@ from mobisdk.models import list_models
 
 
 def run(*arguments: str) -> str:
-    result = CliRunner(env={"COLUMNS": "100"}).invoke(models_app, arguments, catch_exceptions=False)
+    result = CliRunner().invoke(models_app, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     assert result.stderr == ""
     return result.stdout

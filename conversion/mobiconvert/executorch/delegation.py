@@ -91,7 +91,7 @@ def _count_macs(node: Node) -> int:
     shape = list(weight.meta["val"].shape)
     outputs: int = math.prod(node.meta["val"].shape)
     if name.startswith("conv"):  # convolution, or conv2d where a backend wants it whole
-        transposed = len(node.args) > 6 and node.args[6]
+        transposed = name.startswith("convolution") and node.args[6]
         image: Any = node.args[0]
         positions = math.prod(image.meta["val"].shape) if transposed else outputs
         return int(positions * math.prod(shape[1:]))

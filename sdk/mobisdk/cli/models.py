@@ -75,7 +75,7 @@ def show_architecture(
                 "kinds": list(map(dataclasses.asdict, kinds)),
             }
         )
-    layers = _table(spec.name, ("layer", "kind"), ("output", "params", "M macs", "fp32 kB", "macs/byte"))
+    layers = _table(spec.name, ("layer", "kind"), ("output", "params", "M macs", "fp32 kB", "macs/B"))
     for layer in cost.layers:
         output = "×".join(map(str, layer.output_shape[1:]))
         layers.add_row(layer.name, layer.kind, output, *_costs(layer), f"{layer.intensity:.1f}")
@@ -142,7 +142,7 @@ def _table(title: str, words: tuple[str, ...], numbers: tuple[str, ...]) -> "Tab
     from rich import box
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     for column in words:
         table.add_column(column, overflow="fold")
     for column in numbers:
