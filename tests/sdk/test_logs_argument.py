@@ -1,11 +1,15 @@
 """LOGS may name files, folders and lab servers' stores."""
 
 import dataclasses
+import json
 import uuid
 from pathlib import Path
 
 import pytest
+from tests.sdk.test_choose import ACCURACY, fill
+from typer.testing import CliRunner
 
+from mobisdk.cli.app import app
 from mobisdk.cli.logs_argument import read_runs
 from mobisdk.errors import ConfigError
 from mobisdk.latency.log import append_run, parse_run, to_json_line
@@ -45,3 +49,29 @@ def test_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no store here"):
         read_runs([f"sqlite:///{tmp_path / 'lab.db'}"])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("choose", ["--max-latency-ms", "3", "--accuracy", "accuracy.csv", "--logs"]),
+        ("predict", ["--alpha", "0.6", "--resolution", "176", "--logs"]),
+        ("compare", ["latency.jsonl"]),
+    ],
+)
+def test_every_command_answers_from_a_store_as_from_its_log(
+    command: str, options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("accuracy.csv").write_text(ACCURACY)
+    fill(Path("latency.jsonl"))
+    fill_store(Path("lab.db"), *read_runs(["latency.jsonl"]).runs)
+    device = [] if command == "compare" else ["--device", RUN.device.model]
+
+    answers = [
+        CliRunner().invoke(app, [command, *device, *options, source, "--json"], catch_exceptions=False).stdout
+        for source in ("latency.jsonl", "lab.db")
+    ]
+
+    assert json.loads(answers[0])
+    assert answers[1].replace("lab.db", "latency.jsonl") == answers[0]
