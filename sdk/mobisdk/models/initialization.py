@@ -14,6 +14,8 @@ def initialize_(model: nn.Module) -> None:
 
     Source: He et al. 2015 (arXiv:1502.01852), section 2.2, the backward case.
     """
+    if all(parameter.is_meta for parameter in model.parameters()):
+        return  # there is nothing to draw, and pretending to takes as long as counting the network's cost
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             fan_out = module.out_channels * math.prod(module.kernel_size) // module.groups
