@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 from typer.testing import CliRunner
 
 from mobisdk.cli.app import app
@@ -23,10 +22,6 @@ from mobisdk.report.numbers import format_interval_ms, format_ms
 RUN = parse_run((Path(__file__).parents[1] / "contract/latency/good.jsonl").read_bytes().splitlines()[0])
 HOSTILE = "<script>alert(1)</script></script><img src=x onerror=alert(2)>"
 PIXEL, OTHER = RUN.device, dataclasses.replace(RUN.device, manufacturer=None, model=HOSTILE)
-QUIET = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 PHONE_WIDTH = 360
 
 
@@ -87,18 +82,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
     return Made(page, analyze_runs(read_logs([log])))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    program = next(filter(None, map(shutil.which, names)), None)
-    if program is None:
-        pytest.skip("needs a browser: apt-get install chromium (Debian), or Google Chrome on the PATH")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=QUIET)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

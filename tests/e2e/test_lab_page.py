@@ -5,7 +5,6 @@ import dataclasses
 import io
 import json
 import re
-import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from mobisdk.latency.log import parse_run, to_json_line
 from mobisdk.latency.record import LatencyRun, durations
@@ -24,10 +23,6 @@ from mobisdk.server.tokens import create_code
 RUN = parse_run((Path(__file__).parents[1] / "contract/latency/good.jsonl").read_bytes().splitlines()[0])
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 FORMULA = "=HYPERLINK(1)"
-QUIET = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 NETWORKS = ((0.25, 128, 1.0, 0.5), (0.5, 160, 3.0, 0.6), (1.0, 224, 12.0, 0.7))
 """α, ρ, milliseconds, accuracy."""
 
@@ -78,18 +73,6 @@ def lab(start_lab: Any) -> Any:
     )
     assert upload(running, runs, HOSTILE)["accepted"] == len(runs)
     return running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    program = next(filter(None, map(shutil.which, names)), None)
-    if program is None:
-        pytest.skip("needs a browser: tests/install_programs.sh")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=QUIET)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

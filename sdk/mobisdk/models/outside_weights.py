@@ -84,7 +84,7 @@ def _load_(model: nn.Module, state: Mapping[str, Tensor], publication: Publicati
         used.add(theirs)
         if theirs not in state:
             # Older files lack the count of batches, which no network here uses.
-            is_optional = part == "num_batches_tracked" or ours.startswith(publication.optional or ("\0",))
+            is_optional = part == "num_batches_tracked" or ours.startswith(publication.optional)
             if not is_optional:
                 complaints.append(f"{theirs} is missing")
             continue
