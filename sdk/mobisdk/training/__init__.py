@@ -2,7 +2,7 @@
 
 from mobisdk.training.progress import TrainedRun, TrainProgress
 from mobisdk.training.runs import RunSummary, list_runs, newest_checkpoint, read_run
-from mobisdk.training.session import resume, train
+from mobisdk.training.session import fine_tune, resume, train
 from mobisdk.training.spec import TrainSpec
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "TrainProgress",
     "TrainSpec",
     "TrainedRun",
+    "fine_tune",
     "list_runs",
     "newest_checkpoint",
     "read_run",

@@ -4,15 +4,14 @@ import math
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from mobisdk.data import DecodedImages
 from mobisdk.data.batches import Augmentation, Batch, HeldOutBatches, TrainingBatches
 from mobisdk.errors import ConfigError
-from mobisdk.models.auxiliary import AUXILIARY_WEIGHT, HasAuxiliaryHead
 from mobisdk.training.averaging import average_weights
+from mobisdk.training.objective import Objective
 from mobisdk.training.optimization import build_optimizer, build_schedule
 from mobisdk.training.plan import TrainingPlan
 
@@ -21,9 +20,16 @@ _NAMES_SHOWN = 5
 
 
 class Classification(LightningModule):
-    """Cross-entropy on images and labels, tested after every epoch."""
+    """A network and its objective on images and labels, tested after every epoch."""
 
-    def __init__(self, network: nn.Module, plan: TrainingPlan, train: DecodedImages, test: DecodedImages) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        objective: Objective,
+        plan: TrainingPlan,
+        train: DecodedImages,
+        test: DecodedImages,
+    ) -> None:
         super().__init__()
         self.network = network
         self.average = average_weights(network, plan.ema_decay) if plan.ema_decay else None
@@ -34,6 +40,7 @@ class Classification(LightningModule):
         self.correct = 0
         """Held-out images that the result names right, after this epoch."""
         self.tested = len(test.labels)
+        self._objective = objective
         self._plan = plan
         self._train = train
         self._test = test
@@ -71,22 +78,13 @@ class Classification(LightningModule):
         Raises:
             ConfigError: the loss is NaN or infinite.
         """
-        loss = self._loss(batch)
+        loss = self._objective(self.network, batch)
         value = float(loss.detach())
         self._shown = batch.indices
         if not math.isfinite(value):
             self._refuse(f"the loss is {value}", step=self.global_step + 1)
         self.loss_sum += value
         return loss
-
-    def _loss(self, batch: Batch) -> Tensor:
-        def compare(logits: Tensor) -> Tensor:
-            return F.cross_entropy(logits, batch.labels, label_smoothing=self._plan.label_smoothing)
-
-        if not isinstance(self.network, HasAuxiliaryHead):
-            return compare(self.network(batch.images))
-        logits, auxiliary = self.network.forward_with_auxiliary(batch.images)
-        return compare(logits) + AUXILIARY_WEIGHT * compare(auxiliary)
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Let the average follow."""

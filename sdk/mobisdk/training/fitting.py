@@ -3,20 +3,23 @@
 import contextlib
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
+from torch import nn
 
 from mobisdk.data import DecodedImages
 from mobisdk.models import create_model
 from mobisdk.training.classification import Classification
+from mobisdk.training.objective import Objective, cross_entropy
 from mobisdk.training.plan import TrainingPlan
 from mobisdk.training.progress import TrainProgress
 from mobisdk.training.recorder import Recorder
 from mobisdk.training.runs import STATE
-from mobisdk.training.small_maps import speed_up_small_maps_
+from mobisdk.training.small_maps import sped_up_small_maps
 from mobisdk.training.state import SafetensorsIO
 
 
@@ -27,8 +30,16 @@ def fit(
     train: DecodedImages,
     test: DecodedImages,
     on_progress: Callable[[TrainProgress], None] | None,
+    *,
+    network: nn.Module | None = None,
+    objective: Objective | None = None,
+    compression: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Train until the plan's last epoch is in `folder`; a state that lies there is gone on from.
+
+    `network` is trained in place of a fresh one of the plan's: any module that takes the plan's images. It then has the
+    weights that are kept, the average where there is one, in evaluation mode. `objective` is minimized in place of the
+    plan's cross-entropy. `compression` is what was done to the network, for the checkpoint to say.
 
     torch's generators are left as they were.
 
@@ -37,19 +48,23 @@ def fit(
         DataError: the state cannot be read.
         KeyboardInterrupt: Ctrl-C; what `folder` holds is whole.
     """
-    with torch.random.fork_rng(devices=()), _quiet_lightning():
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.random.fork_rng(devices=()))
+        stack.enter_context(_quiet_lightning())
         # Not torch.manual_seed: that would also seed accelerators, whose state is not saved here.
         torch.default_generator.manual_seed(plan.seed)
-        network = create_model(plan.model)
-        speed_up_small_maps_(network)
+        if network is None:
+            network = create_model(plan.model)
+        stack.enter_context(sped_up_small_maps(network))
         # Depthwise convolutions are fastest where a pixel's channels lie side by side.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        module = Classification(network, plan, train, test)
+        network.train()
+        module = Classification(network, objective or cross_entropy(plan.label_smoothing), plan, train, test)
         trainer = Trainer(
             max_epochs=plan.epochs,
             accelerator="cpu",
             devices=1,
-            callbacks=[Recorder(folder, plan, labels, module, on_progress)],
+            callbacks=[Recorder(folder, plan, labels, compression, module, on_progress)],
             plugins=[SafetensorsIO()],
             reload_dataloaders_every_n_epochs=1,  # every epoch has an order of its own
             use_distributed_sampler=False,
@@ -66,6 +81,9 @@ def fit(
             if isinstance(error.__context__, KeyboardInterrupt):  # Lightning makes Ctrl-C an exit with status 1
                 raise KeyboardInterrupt from error
             raise
+        network.load_state_dict(module.result.state_dict())
+        network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # as converters take it
+        network.eval()
 
 
 @contextlib.contextmanager

@@ -33,17 +33,23 @@ def build_schedule(optimizer: optim.Optimizer, plan: TrainingPlan, steps: int) -
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Parameters with weight decay, and those without: depthwise filters, norms and biases.
+    """What is trained with weight decay, and without: depthwise filters, norms and biases.
 
     Source: Howard et al. 2017 (arXiv:1704.04861), section 3.2: "it was important to put very little or no weight
     decay (l2 regularization) on the depthwise filters since there are so few parameters in them".
     """
+    # By the module's parameters, since a parametrized `weight` is none.
     depthwise = {
-        id(module.weight) for module in model.modules() if isinstance(module, nn.Conv2d) and is_depthwise(module)
+        id(parameter)
+        for module in model.modules()
+        if isinstance(module, nn.Conv2d) and is_depthwise(module)
+        for parameter in module.parameters()
     }
     decayed: list[nn.Parameter] = []
     free: list[nn.Parameter] = []
     for parameter in model.parameters():
+        if not parameter.requires_grad:
+            continue
         (free if parameter.dim() < 2 or id(parameter) in depthwise else decayed).append(parameter)
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
 

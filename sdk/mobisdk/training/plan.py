@@ -17,6 +17,10 @@ _FEWEST_EPOCHS, _MOST_EPOCHS = 24, 200
 _IMAGES_SHOWN = 40_000
 """A small data set is shown again and again until the network has seen so many images."""
 _EMA_DECAY = 0.99
+_TUNED_RATE = 0.1
+"""Of the usual learning rate: trained weights are adapted, not thrown away."""
+_FEWEST_TUNED_EPOCHS, _MOST_TUNED_EPOCHS = 4, 40
+_IMAGES_TUNED = 10_000
 _STEPS_TO_AVERAGE = 1_000
 """In a shorter training the average, which follows a hundred steps late, is worse than the last step."""
 _FULL_WEIGHT_DECAY = 5e-4
@@ -49,8 +53,8 @@ class TrainingPlan:
     skip_broken: bool
 
 
-def plan_training(spec: TrainSpec, dataset: Dataset, view: InputSpec) -> TrainingPlan:
-    """Choose what `spec` leaves open.
+def plan_training(spec: TrainSpec, dataset: Dataset, view: InputSpec, *, tuned: bool = False) -> TrainingPlan:
+    """Choose what `spec` leaves open; for weights that are trained already, fewer epochs and a lower learning rate.
 
     The narrower the network, the less it is regularized and the less its images are varied: small networks have
     trouble to learn their images, not to forget them.
@@ -59,8 +63,13 @@ def plan_training(spec: TrainSpec, dataset: Dataset, view: InputSpec) -> Trainin
     """
     count = len(dataset.train)
     batch_size = spec.batch_size or (128 if count >= _SMALL_DATASET else 64)
-    shown = min(max(math.ceil(_IMAGES_SHOWN / count), _FEWEST_EPOCHS), _MOST_EPOCHS)
-    epochs = spec.epochs or dataset.epochs or shown
+    if tuned:
+        usual_epochs = min(max(math.ceil(_IMAGES_TUNED / count), _FEWEST_TUNED_EPOCHS), _MOST_TUNED_EPOCHS)
+    else:
+        shown = min(max(math.ceil(_IMAGES_SHOWN / count), _FEWEST_EPOCHS), _MOST_EPOCHS)
+        usual_epochs = dataset.epochs or shown
+    epochs = spec.epochs or usual_epochs
+    usual_rate = PEAK_LEARNING_RATES[spec.optimizer] * batch_size / 128 * (_TUNED_RATE if tuned else 1)
     usual_ema_decay = _EMA_DECAY if epochs * count >= _STEPS_TO_AVERAGE * batch_size else 0.0
     strength = min(1.0, spec.model.alpha)
     return TrainingPlan(
@@ -71,7 +80,7 @@ def plan_training(spec: TrainSpec, dataset: Dataset, view: InputSpec) -> Trainin
         batch_size=batch_size,
         optimizer=spec.optimizer,
         schedule=spec.schedule,
-        learning_rate=spec.learning_rate or PEAK_LEARNING_RATES[spec.optimizer] * batch_size / 128,
+        learning_rate=spec.learning_rate or usual_rate,
         warmup=spec.warmup,
         weight_decay=_FULL_WEIGHT_DECAY * strength if spec.weight_decay is None else spec.weight_decay,
         label_smoothing=_FULL_LABEL_SMOOTHING * strength if spec.label_smoothing is None else spec.label_smoothing,

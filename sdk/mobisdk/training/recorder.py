@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,14 @@ class Recorder(Callback):
         folder: Path,
         plan: TrainingPlan,
         labels: tuple[str, ...],
+        compression: Sequence[dict[str, Any]],
         module: Classification,
         on_progress: Callable[[TrainProgress], None] | None,
     ) -> None:
         self._folder = folder
         self._plan = plan
         self._labels = labels
+        self._compression = compression
         self._module = module
         self._on_progress = on_progress
         self._metrics: list[dict[str, Any]] = []
@@ -102,6 +104,7 @@ class Recorder(Callback):
             self._plan.model,
             self._plan.input,
             self._labels,
+            tuple(self._compression),
             origin={"run": self._folder.name, "epoch": latest["epoch"], "data": self._plan.data},
             metrics={key: latest[key] for key in ("accuracy", "correct", "tested", "loss")},
         )

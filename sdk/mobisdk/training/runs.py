@@ -1,6 +1,7 @@
 """What is in `runs/`: one folder a training. Reading it imports no torch.
 
 runs/<name>/spec.json             every setting, the data and the versions; the folder appears with it
+            start.safetensors     only of a fine-tuning: the network that it started from
             metrics.jsonl         one line an epoch
             last.safetensors      the network after the last whole epoch: what `export` takes
             state.safetensors     optimizer, schedule, averages: what `--resume` goes on from
@@ -18,7 +19,8 @@ from mobisdk.specs import ModelSpec
 from mobisdk.training.plan import TrainingPlan, plan_from_dict
 
 SCHEMA = "mobisdk.run/1"
-SPEC, METRICS, CHECKPOINT, STATE = "spec.json", "metrics.jsonl", "last.safetensors", "state.safetensors"
+SPEC, START, METRICS = "spec.json", "start.safetensors", "metrics.jsonl"
+CHECKPOINT, STATE = "last.safetensors", "state.safetensors"
 CACHE = ".cache"
 
 
@@ -33,6 +35,8 @@ class RunSummary:
     data: Mapping[str, Any]
     """Source, sha256, classes, and how many images of each kind."""
     versions: Mapping[str, str]
+    start: Mapping[str, Any] | None
+    """Of a fine-tuning: where its first weights come from, what was done to them, whether the head is new."""
     metrics: tuple[Mapping[str, Any], ...]
     """One object an epoch, oldest first."""
 
@@ -82,6 +86,7 @@ def read_run(folder: Path) -> RunSummary:
             document["started_at"],
             document["data"],
             document["versions"],
+            document.get("start"),
             _read_metrics(folder / METRICS),
         )
     except (ConfigError, KeyError, TypeError, ValueError) as error:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mobisdk
 from mobisdk.data import Dataset, DecodedImages, ImageRef, check_every_class, decode_images, open_dataset
@@ -19,8 +19,14 @@ from mobisdk.files import folder_atomically
 from mobisdk.specs import InputSpec
 from mobisdk.training.plan import TrainingPlan, plan_training
 from mobisdk.training.progress import TrainedRun, TrainProgress
-from mobisdk.training.runs import CACHE, CHECKPOINT, SCHEMA, SPEC, RunSummary, read_run
+from mobisdk.training.runs import CACHE, CHECKPOINT, SCHEMA, SPEC, START, RunSummary, read_run
 from mobisdk.training.spec import TrainSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mobisdk.models.checkpoint import Checkpoint
+    from mobisdk.training.objective import Objective
 
 OnProgress = Callable[[TrainProgress], None]
 OnDecoded = Callable[[int, int], None]
@@ -53,22 +59,76 @@ def train(
     plan = plan_training(spec, dataset, choose_input(dataset, spec.model.resolution))
     _check_network(plan)
     splits = _decode(dataset, plan, runs / CACHE, on_decoded)
-    folder = runs / (name or _free_name(runs, plan))
-    runs.mkdir(parents=True, exist_ok=True)
-    with folder_atomically(folder) as partial:
-        document = _document(plan, dataset, *splits)
-        (partial / SPEC).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    folder = _create_folder(runs, name, plan, _document(plan, dataset, *splits))
     return _fit(folder, *splits, on_start, on_progress)
+
+
+def fine_tune(
+    network: "nn.Module",
+    checkpoint: "Checkpoint",
+    spec: TrainSpec,
+    *,
+    runs: Path,
+    name: str | None = None,
+    objective: "Objective | None" = None,
+    on_decoded: OnDecoded | None = None,
+    on_start: OnStart | None = None,
+    on_progress: OnProgress | None = None,
+) -> TrainedRun:
+    """Go on training a network that is trained already, in place, on the data of `spec`; its run is kept as any.
+
+    `checkpoint` says what the network is and what was done to it; its compression records go on to the new checkpoint,
+    and its input stays. Where the data has other classes than its labels, the classifier begins anew.
+
+    Raises:
+        ConfigError: `spec` is for another network than the checkpoint's, or as `train`.
+        UnsupportedError: the classifier must be replaced, and cannot.
+        DataError: as `train`.
+        OSError: as `train`.
+    """
+    import torch
+
+    from mobisdk.models.checkpoint import save_checkpoint
+    from mobisdk.models.head import replace_head_
+
+    wanted = dataclasses.replace(spec.model, num_classes=checkpoint.model.num_classes)
+    if wanted != checkpoint.model:
+        raise ConfigError("fine-tuning cannot change the network", got=spec.model, allowed=str(checkpoint.model))
+    if name is not None:
+        _check_name(runs, name)
+    dataset = open_dataset(spec.data)
+    plan = plan_training(spec, dataset, checkpoint.input, tuned=True)
+    if dataset.classes != checkpoint.labels:
+        with torch.random.fork_rng(devices=()):
+            torch.default_generator.manual_seed(plan.seed)
+            replace_head_(network, len(dataset.classes))
+    splits = _decode(dataset, plan, runs / CACHE, on_decoded)
+    start = dataclasses.replace(checkpoint, model=plan.model, labels=dataset.classes)
+    document = _document(plan, dataset, *splits)
+    document["start"] = {
+        "origin": checkpoint.origin,
+        "compression": checkpoint.compression,
+        "head": "kept" if dataset.classes == checkpoint.labels else "new",
+    }
+    folder = _create_folder(
+        runs, name, plan, document, lambda partial: save_checkpoint(partial / START, start, network.state_dict())
+    )
+    return _fit(folder, *splits, on_start, on_progress, network=network, objective=objective)
 
 
 def resume(
     folder: Path,
     *,
+    network: "nn.Module | None" = None,
+    objective: "Objective | None" = None,
     on_decoded: OnDecoded | None = None,
     on_start: OnStart | None = None,
     on_progress: OnProgress | None = None,
 ) -> TrainedRun:
     """Go on with a training that was stopped, as if it had not been.
+
+    A fine-tuning's network is built from the checkpoint that it started from; one that a checkpoint alone does not
+    give, as with parametrizations, must be given as it was at the start. So must an objective.
 
     Raises:
         ConfigError: the run is finished, or the loss is NaN.
@@ -84,7 +144,11 @@ def resume(
             "the data has changed since the run started", got=run.plan.data, hint="Restore it, or train a new run"
         )
     splits = _decode(dataset, run.plan, folder.parent / CACHE, on_decoded)
-    return _fit(folder, *splits, on_start, on_progress)
+    if network is None and (folder / START).exists():
+        from mobisdk.models.checkpoint import load_model
+
+        _, network = load_model(folder / START, expected=run.plan.model)
+    return _fit(folder, *splits, on_start, on_progress, network=network, objective=objective)
 
 
 def _decode(
@@ -114,6 +178,9 @@ def _fit(
     test_images: DecodedImages,
     on_start: OnStart | None,
     on_progress: OnProgress | None,
+    *,
+    network: "nn.Module | None" = None,
+    objective: "Objective | None" = None,
 ) -> TrainedRun:
     from mobisdk.training.fitting import fit  # Lightning takes seconds
 
@@ -121,7 +188,17 @@ def _fit(
     if on_start is not None:
         on_start(run)
     classes = tuple(run.data["classes"])
-    fit(folder, run.plan, classes, train_images, test_images, on_progress)
+    fit(
+        folder,
+        run.plan,
+        classes,
+        train_images,
+        test_images,
+        on_progress,
+        network=network,
+        objective=objective,
+        compression=run.start["compression"] if run.start else (),
+    )
     metrics = read_run(folder).metrics
     return TrainedRun(
         folder,
@@ -134,6 +211,19 @@ def _fit(
         tested=metrics[-1]["tested"],
         seconds=sum(line["seconds"] for line in metrics),
     )
+
+
+def _create_folder(
+    runs: Path, name: str | None, plan: TrainingPlan, document: Any, fill: Callable[[Path], None] | None = None
+) -> Path:
+    """The run's folder, with spec.json and what `fill` adds, whole or not there."""
+    folder = runs / (name or _free_name(runs, plan))
+    runs.mkdir(parents=True, exist_ok=True)
+    with folder_atomically(folder) as partial:
+        (partial / SPEC).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        if fill is not None:
+            fill(partial)
+    return folder
 
 
 def _document(plan: TrainingPlan, dataset: Dataset, train_images: DecodedImages, test_images: DecodedImages) -> Any:

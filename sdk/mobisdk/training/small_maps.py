@@ -1,5 +1,7 @@
 """Depthwise convolutions on maps smaller than their filters, as networks for 32×32 images have them at their end."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import cast
 
 import torch
@@ -30,10 +32,16 @@ class SmallMapConv2d(nn.Conv2d):
         return convolved.contiguous(memory_format=torch.channels_last)
 
 
-def speed_up_small_maps_(network: nn.Module) -> None:
-    """Replace every depthwise convolution by a SmallMapConv2d with the very same parameters."""
+@contextlib.contextmanager
+def sped_up_small_maps(network: nn.Module) -> Iterator[None]:
+    """Let a SmallMapConv2d with the very same parameters stand in for every depthwise convolution.
+
+    Convolutions of another class, as parametrizations make them, stay: only their own `forward` knows their filters.
+    """
+    replaced: dict[str, nn.Module] = {}
     for name, module in list(network.named_modules()):
-        if isinstance(module, nn.Conv2d) and is_depthwise(module):
+        if type(module) is nn.Conv2d and is_depthwise(module):
+            replaced[name] = module
             replacement = SmallMapConv2d(
                 module.in_channels,
                 module.out_channels,
@@ -46,3 +54,8 @@ def speed_up_small_maps_(network: nn.Module) -> None:
             )
             replacement.weight, replacement.bias = module.weight, module.bias
             network.set_submodule(name, replacement)
+    try:
+        yield
+    finally:
+        for name, module in replaced.items():
+            network.set_submodule(name, module)

@@ -1,0 +1,28 @@
+"""What a training minimizes: a function of network and batch, so that a teacher or several widths can take part."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mobisdk.data.batches import Batch
+from mobisdk.models.auxiliary import AUXILIARY_WEIGHT, HasAuxiliaryHead
+
+Objective: TypeAlias = Callable[[nn.Module, Batch], Tensor]
+"""Gives the scalar loss of a batch; it calls the network itself, as often as it needs to."""
+
+
+def cross_entropy(label_smoothing: float) -> Objective:
+    """The usual objective, with the auxiliary head's share where the network has one."""
+
+    def compare(network: nn.Module, batch: Batch) -> Tensor:
+        def loss(logits: Tensor) -> Tensor:
+            return F.cross_entropy(logits, batch.labels, label_smoothing=label_smoothing)
+
+        if not isinstance(network, HasAuxiliaryHead):
+            return loss(network(batch.images))
+        logits, auxiliary = network.forward_with_auxiliary(batch.images)
+        return loss(logits) + AUXILIARY_WEIGHT * loss(auxiliary)
+
+    return compare
