@@ -32,6 +32,7 @@ from mobisdk.bundle.bundle import LABELS_NAME
 from mobisdk.cost import count_cost
 from mobisdk.data.photographs import image_set_sha256, load_photographs, photograph_crops
 from mobisdk.errors import ConfigError, ConversionError, ParityError
+from mobisdk.layers.parametrized import without_parametrizations
 from mobisdk.models.checkpoint import weights_sha256
 from mobisdk.preprocess import preprocess
 from mobisdk.specs import InputSpec, ModelSpec
@@ -90,7 +91,8 @@ def convert(
     elif recipe.trains:
         raise ConfigError(f"{recipe.name} trains, and needs labelled images", hint="Give a Calibration")
     shape = (1, 3, spec.crop, spec.crop)
-    deployed = DeployedNetwork(model, spec).eval()
+    plain = without_parametrizations(model)
+    deployed = DeployedNetwork(plain, spec).eval()
     golden = load_photographs()[0]
     golden_input = preprocess(golden.pixels, spec)
     images = np.concatenate([golden_input[None], photograph_crops(PARITY_IMAGES, spec)])
@@ -99,7 +101,7 @@ def convert(
         reference = compute_logits(deployed, images[1:], torch.float32)
     labels = _check_labels(labels, reference)
     program = _trace(deployed, shape)
-    cost = count_cost(model, shape)
+    cost = count_cost(plain, shape)
     ranges = images[1:] if calibration is None else calibration.images
     answers = None if calibration is None else calibration.labels
 

@@ -11,6 +11,7 @@ from torch.func import functional_call
 
 from mobisdk.errors import ConfigError, UnsupportedError
 from mobisdk.layers import StructuredLinear
+from mobisdk.layers.parametrized import is_inside_parametrization, parametrizations_of
 from mobisdk.models.evaluation_mode import evaluation_mode
 from mobisdk.models.registry import create_model
 from mobisdk.specs import ModelSpec
@@ -103,7 +104,11 @@ def count_cost(model: nn.Module, input_shape: tuple[int, ...]) -> Cost:
         ConfigError: the network does not take this shape.
         UnsupportedError: a layer has parameters, and how many multiply-adds it makes is not known.
     """
-    layers = {name: module for name, module in model.named_modules() if _own_parameters(module)}
+    layers = {
+        name: module
+        for name, module in model.named_modules()
+        if _own_parameters(module) and not is_inside_parametrization(name)
+    }
     kinds = {name: _kind(name, module) for name, module in layers.items()}
     outputs: dict[nn.Module, list[tuple[int, ...]]] = defaultdict(list)
     map_bytes: dict[nn.Module, int] = defaultdict(int)
@@ -148,7 +153,11 @@ def _kind_cost(kind: str, layers: list[LayerCost], all_macs: int, all_weights: i
 
 
 def _own_parameters(module: nn.Module) -> list[nn.Parameter]:
-    return list(module.parameters(recurse=False))
+    """The module's own; where one is parametrized, what is trained in its stead."""
+    own = list(module.parameters(recurse=False))
+    for steps in parametrizations_of(module).values():
+        own += steps.parameters()
+    return own
 
 
 def _own_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -207,12 +216,13 @@ def _layer_cost(
         weights = sum(parameter.numel() for parameter in parameters if parameter is not module.bias)
         macs = sum(module.count_macs() * math.prod(shape[:-1]) for shape in outputs)
     elif kind != "norm":
-        weight = module.get_parameter("weight")  # (out, in / groups, *kernel) or (out, in); transposed: (in, out, …)
+        weight: Tensor = getattr(module, "weight")  # noqa: B009, it may be parametrized
+        # (out, in / groups, *kernel) or (out, in); transposed: (in, out, …)
         macs = sum(math.prod(shape) for shape in outputs) * math.prod(weight.shape[1:])
         if isinstance(module, nn.modules.conv._ConvTransposeNd):
             # A value of the input meets the filter once; `stride` of them lie where one of the input does.
             macs = macs * module.in_channels // (module.out_channels * math.prod(module.stride))
-        weights = sum(parameter.numel() for parameter in parameters if parameter is weight)
+        weights = sum(parameter.numel() for parameter in parameters if parameter is not module.bias)
     return LayerCost(
         name=name,
         kind=kind,

@@ -78,13 +78,20 @@ def test_what_is_saved_is_loaded(path: Path, state: dict[str, Tensor]) -> None:
 def test_the_network_comes_back_with_its_weights_and_the_generators_stay(path: Path) -> None:
     before = torch.get_rng_state()
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    heard = []
 
-    checkpoint, model = load_model(path)
+    checkpoint, model = load_model(path, restructure_=lambda network, records: heard.append((type(network), records)))
 
     assert checkpoint.model == SPEC
+    assert heard == [(type(model), CHECKPOINT.compression)]
     assert not model.training
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(model(images), create_untrained_model(SPEC, seed=0)(images))
+
+
+def test_a_compressed_network_is_not_built_as_if_it_were_none(path: Path) -> None:
+    with pytest.raises(DataError, match=r"was compressed, got .*network\.safetensors.*load_network"):
+        load_model(path)
 
 
 def test_the_header_is_read_without_the_weights(path: Path) -> None:

@@ -61,10 +61,11 @@ def load_trained_network(path: Path, wanted: Mapping[str, Any]) -> Network:
     Raises:
         DataError: it is damaged, a pickle, or of another spec.
     """
-    from mobisdk.models.checkpoint import load_model, read_checkpoint_spec
+    from mobisdk.compression import load_network
+    from mobisdk.models.checkpoint import read_checkpoint_spec
 
     expected = dataclasses.replace(read_checkpoint_spec(path).model, **wanted)
-    checkpoint, module = load_model(path, expected=expected)
+    checkpoint, module = load_network(path, expected=expected)
     return Network(
         module,
         checkpoint.model,

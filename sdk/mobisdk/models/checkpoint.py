@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,15 +113,30 @@ def load_checkpoint(path: Path, *, expected: ModelSpec | None = None) -> tuple[C
     return checkpoint, state
 
 
-def load_model(path: Path, *, expected: ModelSpec | None = None) -> tuple[Checkpoint, nn.Module]:
+def load_model(
+    path: Path,
+    *,
+    expected: ModelSpec | None = None,
+    restructure_: Callable[[nn.Module, Sequence[Mapping[str, Any]]], None] | None = None,
+) -> tuple[Checkpoint, nn.Module]:
     """Build the checkpoint's network with its weights, in evaluation mode.
 
+    `restructure_` gives it the structure that `Checkpoint.compression` says; `mobisdk.compression.load_network` passes
+    the one that knows every technique.
+
     Raises:
-        DataError: as `load_checkpoint`, or the weights do not fit the network.
+        DataError: as `load_checkpoint`, the weights do not fit the network, or it was compressed and nothing is given
+            that restructures it.
         ConfigError: the checkpoint's architecture is unknown here.
     """
     checkpoint, state = load_checkpoint(path, expected=expected)
     model = create_untrained_model(checkpoint.model, seed=0)
+    if checkpoint.compression:
+        if restructure_ is None:
+            raise DataError(
+                "the checkpoint's network was compressed", got=str(path), hint="Load it with compression.load_network"
+            )
+        restructure_(model, checkpoint.compression)
     load_weights_(model, state)
     return checkpoint, model
 
