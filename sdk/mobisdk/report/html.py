@@ -23,7 +23,7 @@ from mobisdk.latency.store import LogSet
 from mobisdk.report.accuracy import Accuracy
 from mobisdk.report.blocks import build_blocks
 from mobisdk.report.charts.theme import CONFIG
-from mobisdk.report.circumstances import describe_circumstances, describe_kept_apart
+from mobisdk.report.circumstances import describe_circumstances, describe_coverage, describe_kept_apart
 from mobisdk.report.html_table import build_sortable_table
 from mobisdk.report.labels import table_rows
 from mobisdk.report.numbers import format_ms
@@ -112,6 +112,7 @@ def _build_sections(
             table=build_sortable_table(rows[:_MOST_ROWS], accuracies),
             further_rows=len(rows) - _MOST_ROWS,
             kept_apart=describe_kept_apart(groups),
+            coverage=describe_coverage(rows),
             blocks=build_blocks(rows, accuracies, own) if used < _CHARTS_BYTES else None,
             facts=describe_circumstances(groups, own),
         )
