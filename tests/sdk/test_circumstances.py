@@ -69,5 +69,5 @@ def test_coverage_of_few_runs_stands_beside_their_intervals_alone() -> None:
 
     assert told(1, 2, 10) == ""
     assert told(5, 3, 10) == (
-        "In simulation, intervals from 3 runs in 89 to 95 %, from 5 runs in 95 to 96 % of cases hold the true median"
+        "Simulated intervals held the true median in 89 to 95 % (3 runs), 95 to 96 % (5 runs) of cases"
     )

@@ -6,8 +6,9 @@ estimated is the quantile of all samples pooled; how sure it is comes from how m
 The interval is Woodruff's with runs as clusters: the share of samples below the estimate varies from run to run; a t
 interval of that share's log odds is read back through the pooled distribution. In simulation (skewed samples,
 autocorrelation 0.6, 100 a run, run-to-run noise of 0.5 to 20 %) it covers the median in 93 to 96 % of data sets at 5,
-10 and 20 runs; with fewer, `COVERAGE_PERCENT` is what it does. A t interval on the logarithm of each run's own quantile is biased, the more so in a tail, which the
-slow runs make: with 5 % noise it covered the median in 93 and 90 % at 10 and 20 runs, and p90 in 72 and 45 %.
+10 and 20 runs; with fewer, `COVERAGE_PERCENT` is what it does. A t interval on the logarithm of each run's own quantile
+is biased, the more so in a tail, which the slow runs make: with 5 % noise it covered the median in 93 and 90 % at 10
+and 20 runs, and p90 in 72 and 45 %.
 
 No method bounds a tail that few runs make, so a tail's interval needs as many independent samples beyond it as a normal
 approximation of a share does. How many samples are independent follows from how much the runs differ about the median.

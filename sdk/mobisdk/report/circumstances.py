@@ -26,8 +26,8 @@ def describe_coverage(rows: Iterable[Row]) -> str:
     """Say what the intervals of few runs hold, where some of `rows` have one; nothing where none has."""
     found = {warm.runs for _, warm in rows if warm and warm.p50 and warm.p50.low_ns is not None}
     counts = sorted(found & COVERAGE_PERCENT.keys())
-    told = [f"from {runs} runs in {low} to {high} %" for runs in counts for low, high in [COVERAGE_PERCENT[runs]]]
-    return f"In simulation, intervals {', '.join(told)} of cases hold the true median" if told else ""
+    told = [f"{low} to {high} % ({runs} runs)" for runs in counts for low, high in [COVERAGE_PERCENT[runs]]]
+    return f"Simulated intervals held the true median in {', '.join(told)} of cases" if told else ""
 
 
 def describe_circumstances(groups: Sequence[GroupReport], runs: Sequence[LatencyRun]) -> list[tuple[str, str]]:
