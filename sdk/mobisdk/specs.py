@@ -1,4 +1,4 @@
-"""What a user chooses, as frozen and validated values: ModelSpec, InputSpec, TargetSpec.
+"""What a user chooses, as frozen and validated values: ModelSpec, InputSpec, SupernetSpec, TargetSpec.
 
 Dicts exist only at JSON edges: `dataclasses.asdict` goes out, `spec_from_dict` comes in.
 """
@@ -107,6 +107,37 @@ class InputSpec:
 
 
 @dataclasses.dataclass(frozen=True)
+class SupernetSpec:
+    """Which networks one set of weights was trained for: every α between two, each at every one of the resolutions.
+
+    Raises:
+        ConfigError: a value is outside what is allowed.
+
+    Source: Yu and Huang 2019 (arXiv:1903.05134).
+    """
+
+    alphas: tuple[float, float] = (0.25, 1.0)
+    """The smallest and the largest."""
+    resolutions: tuple[int, ...] = ()
+    """The largest last; none at all means the network's own."""
+
+    def __post_init__(self) -> None:
+        """Check every field, and make tuples of what JSON brought as lists."""
+        values = self.alphas
+        if not isinstance(values, tuple | list) or len(values) != 2 or not all(map(_is_number, values)):
+            raise ConfigError("alphas must be the smallest and the largest", got=values, hint="Try 0.25..1.0")
+        low, high = map(float, values)
+        if not 0 < low < high <= LARGEST_ALPHA:
+            raise ConfigError("alphas must rise", got=f"{low:g}..{high:g}", allowed="0 < smallest < largest ≤ 2")
+        object.__setattr__(self, "alphas", (low, high))
+        if not isinstance(self.resolutions, tuple | list):
+            raise ConfigError("resolutions must be a list of pixels", got=self.resolutions)
+        for resolution in self.resolutions:
+            _check_integer("resolution", resolution, SMALLEST_RESOLUTION, LARGEST_RESOLUTION, hint="Try 128")
+        object.__setattr__(self, "resolutions", tuple(sorted(set(self.resolutions))))
+
+
+@dataclasses.dataclass(frozen=True)
 class TargetSpec:
     """Where a bundle runs, and how the network was lowered for it.
 
@@ -133,7 +164,7 @@ class TargetSpec:
             raise ConfigError("recipe must be a recipe's name", got=self.recipe, hint="See `mobisdk export --help`")
 
 
-Spec = TypeVar("Spec", ModelSpec, InputSpec, TargetSpec)
+Spec = TypeVar("Spec", ModelSpec, InputSpec, SupernetSpec, TargetSpec)
 
 
 def spec_from_dict(cls: type[Spec], values: Mapping[str, Any]) -> Spec:

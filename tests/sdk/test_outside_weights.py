@@ -12,8 +12,8 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from tests.sdk.published_states import STATES, fill
 
 from mobisdk.errors import DataError, UnsupportedError
-from mobisdk.models import outside_weights
-from mobisdk.models.outside_weights import load_outside_weights
+from mobisdk.models import create_model, outside_weights, published_keys
+from mobisdk.models.outside_weights import load_outside_weights, recognize_spec
 from mobisdk.models.publications import PUBLICATIONS
 from mobisdk.specs import InputSpec, ModelSpec
 
@@ -47,6 +47,8 @@ def test_published_weights_give_the_publishers_logits(publication, tmp_path: Pat
     torch.testing.assert_close(logits[: len(expected)], expected, rtol=2e-5, atol=2e-5 * logits.abs().max().item())
     assert network.publication == publication.name
     assert network.dropped_head is None
+    recognized = recognize_spec(str(path))
+    assert (recognized.arch, recognized.alpha, recognized.num_classes) == (publication.arch, 1.0, 1000)
 
 
 def test_an_optional_part_may_be_missing(tmp_path: Path) -> None:
@@ -172,3 +174,27 @@ def test_bad_hub_addresses_are_refused(source: str, sentence: str) -> None:
 
 def test_every_publication_is_tested() -> None:
     assert {publication.name for publication in outside_weights.PUBLICATIONS} == set(STATES) == set(LOGITS)
+
+
+def test_recognize_spec_reads_alpha_from_shapes_and_resolution_from_the_publishers_config(tmp_path: Path) -> None:
+    with torch.device("meta"):
+        model = create_model(ModelSpec("mobilenet_v2", 0.5, num_classes=7))
+    names = published_keys.timm_mobilenet_v2()
+    state = {}
+    for name, tensor in model.state_dict().items():
+        module, _, part = name.rpartition(".")
+        state[f"{names[module]}.{part}"] = torch.zeros(tensor.shape, dtype=tensor.dtype)
+    safetensors.torch.save_file(state, tmp_path / "model.safetensors")
+    config = {"architecture": "mobilenetv2_050", "pretrained_cfg": {"input_size": [3, 192, 192]}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+
+    spec = recognize_spec(str(tmp_path / "model.safetensors"))
+
+    assert spec == ModelSpec("mobilenet_v2", 0.5, 192, num_classes=7)
+
+
+def test_recognize_spec_when_nobody_publishes_such_weights_then_unsupported(tmp_path: Path) -> None:
+    safetensors.torch.save_file({"layer.weight": torch.zeros(3, 3)}, tmp_path / "other.safetensors")
+
+    with pytest.raises(UnsupportedError, match=r"no network known here.*mobisdk weights list"):
+        recognize_spec(str(tmp_path / "other.safetensors"))

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from mobisdk.errors import ConfigError, DataError
 from mobisdk.files import write_atomically
 from mobisdk.models.untrained import create_untrained_model
-from mobisdk.specs import InputSpec, ModelSpec, spec_from_dict
+from mobisdk.specs import InputSpec, ModelSpec, SupernetSpec, spec_from_dict
 
 SCHEMA = "mobisdk.checkpoint/1"
 # One key only: safetensors does not keep the order of several, and equal checkpoints should be equal bytes.
@@ -46,6 +46,8 @@ class Checkpoint:
     """Where the weights come from, as JSON: data set, run, epoch."""
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
     """What was measured on them: accuracy, loss."""
+    supernet: SupernetSpec | None = None
+    """Where the weights are many networks': `model` is the largest of them."""
 
     def __post_init__(self) -> None:
         """Check that the labels and the input fit the network, and that the rest is of the right kind."""
@@ -95,6 +97,16 @@ def read_checkpoint_spec(path: Path) -> Checkpoint:
     """
     with _open(path) as file:
         return _parse_header(path, file.metadata())
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a safetensors file says of which network of ours its weights are.
+
+    Raises:
+        DataError: the file is missing or damaged, or a pickle.
+    """
+    with _open(path) as file:
+        return _METADATA_KEY in (file.metadata() or {})
 
 
 def load_checkpoint(path: Path, *, expected: ModelSpec | None = None) -> tuple[Checkpoint, dict[str, Tensor]]:
@@ -216,11 +228,13 @@ def _parse_header(path: Path, metadata: Mapping[str, str] | None) -> Checkpoint:
         header = json.loads(metadata[_METADATA_KEY])
         if header.pop("schema") != SCHEMA:
             raise DataError("the checkpoint is of another schema", got=str(path), allowed=SCHEMA)
+        supernet = header.pop("supernet", None)  # older files know of none
         return Checkpoint(
             model=spec_from_dict(ModelSpec, header.pop("model")),
             input=spec_from_dict(InputSpec, header.pop("input")),
             labels=tuple(header.pop("labels")),
             compression=tuple(header.pop("compression")),
+            supernet=None if supernet is None else spec_from_dict(SupernetSpec, supernet),
             **header,
         )
     except (ConfigError, AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from torch import Tensor, nn
 
 from mobisdk.errors import DataError, UnsupportedError
 from mobisdk.models.checkpoint import refuse_pickle
 from mobisdk.models.publications import PUBLICATIONS, Publication
+from mobisdk.models.registry import create_model
 from mobisdk.models.untrained import create_untrained_model
 from mobisdk.specs import InputSpec, ModelSpec
 
@@ -19,6 +21,9 @@ HUB_PREFIX = "hf://"
 _CONFIG_NAME = "config.json"
 _DEFAULT_FILE = "model.safetensors"
 _NAMES_SHOWN = 12
+_PUBLISHED_ALPHAS = (1.0, 0.75, 0.5, 0.25, 0.35, 1.1, 1.2, 1.25, 1.4)
+_TRIED = 3
+"""Publications, the likeliest first: those of one architecture share most names."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +58,43 @@ def load_outside_weights(source: str, spec: ModelSpec, publication: str | None =
     dropped = _load_(model, state, fitting, source)
     input_spec = _configured_input(fitting.input_for(spec.resolution), config)
     return OutsideNetwork(model.eval(), adapted, input_spec, fitting.name, dropped)
+
+
+def recognize_spec(source: str) -> ModelSpec:
+    """Whose network a file's or the hub's weights are: architecture and classes by their names, α by their shapes.
+
+    The resolution is the publisher's where a config.json says it.
+
+    Raises:
+        UnsupportedError: no network known here has such weights.
+        DataError: the file is missing, damaged or a pickle; the hub has no such file, or cannot be reached.
+    """
+    path, config = _fetch(source)
+    state = _read(path)
+    sizes = {name: tensor.numel() for name, tensor in state.items()}
+    named = [publication for publication in PUBLICATIONS if publication.name == _named_in(config)]
+    for publication in sorted(
+        named or PUBLICATIONS, key=lambda candidate: len(_wanted_names(candidate) & state.keys()), reverse=True
+    )[:_TRIED]:
+        names = publication.keys()
+        head = state.get(f"{names['classifier']}.weight")
+        if head is None or head.shape[0] < 2:
+            continue
+        for alpha in _PUBLISHED_ALPHAS:
+            spec = ModelSpec(publication.arch, alpha, _configured_resolution(config), num_classes=head.shape[0])
+            with torch.device("meta"):
+                ours = dict(create_model(spec).named_parameters())
+            if all(
+                sizes.get(f"{theirs}.weight") == ours[f"{name}.weight"].numel()
+                for name, theirs in names.items()
+                if not name.startswith(publication.optional)
+            ):
+                return spec
+    raise UnsupportedError(
+        "these are the weights of no network known here",
+        got=source,
+        allowed="a checkpoint of mobisdk, or what `mobisdk weights list` names",
+    )
 
 
 def _find_publications(arch: str, name: str | None) -> list[Publication]:
@@ -183,6 +225,12 @@ def _read_config(path: Path) -> Mapping[str, Any]:
 def _named_in(config: Mapping[str, Any]) -> str | None:
     name = config.get("architecture")
     return f"timm/{name}" if isinstance(name, str) else None
+
+
+def _configured_resolution(config: Mapping[str, Any]) -> int:
+    values = config.get("pretrained_cfg")
+    size = values.get("input_size") if isinstance(values, dict) else None
+    return size[-1] if isinstance(size, list) and size and isinstance(size[-1], int) else ModelSpec().resolution
 
 
 def _configured_input(default: InputSpec, config: Mapping[str, Any]) -> InputSpec:

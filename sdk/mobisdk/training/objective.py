@@ -20,9 +20,15 @@ def cross_entropy(label_smoothing: float) -> Objective:
         def loss(logits: Tensor) -> Tensor:
             return F.cross_entropy(logits, batch.labels, label_smoothing=label_smoothing)
 
-        if not isinstance(network, HasAuxiliaryHead):
-            return loss(network(batch.images))
-        logits, auxiliary = network.forward_with_auxiliary(batch.images)
-        return loss(logits) + AUXILIARY_WEIGHT * loss(auxiliary)
+        return compare_heads(network, batch.images, loss)[0]
 
     return compare
+
+
+def compare_heads(network: nn.Module, images: Tensor, loss: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    """The loss of the network's logits, with its auxiliary head's share where it has one; and the logits."""
+    if not isinstance(network, HasAuxiliaryHead):
+        logits = network(images)
+        return loss(logits), logits
+    logits, auxiliary = network.forward_with_auxiliary(images)
+    return loss(logits) + AUXILIARY_WEIGHT * loss(auxiliary), logits

@@ -1,0 +1,100 @@
+"""One set of weights for every width: a narrower network is the first channels of each layer.
+
+Source: Yu and Huang 2019, "Universally Slimmable Networks and Improved Training Techniques" (arXiv:1903.05134).
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from mobisdk.errors import ConfigError
+from mobisdk.models.channel_maps import cut, select_weights
+from mobisdk.models.registry import create_model
+from mobisdk.models.untrained import create_untrained_model, estimate_batch_norm_
+from mobisdk.specs import InputSpec, ModelSpec, SupernetSpec
+
+
+class NarrowNetwork:
+    """A supernet at one width, without weights of its own: they are views of the supernet's in every call.
+
+    Batch norms take the statistics of the batch, as in training: a supernet has none for each width.
+
+    Raises:
+        UnsupportedError: the supernet's architecture cannot be cut to this width.
+    """
+
+    def __init__(self, wide: nn.Module, spec: ModelSpec) -> None:
+        self.spec = spec
+        with torch.device("meta"):
+            self.module = create_model(spec)
+        for norm in _norms(self.module):
+            norm.running_mean = norm.running_var = norm.num_batches_tracked = None
+            norm.track_running_stats = False
+        self._selections = select_weights(wide, self.module)
+
+    def __call__(self, wide: nn.Module, images: Tensor) -> Tensor:
+        """Logits (N,num_classes) of normalized (N,3,H,W); gradients reach the weights of `wide`."""
+        weights = dict(wide.named_parameters())
+        views = {name: cut(weights[name], selection) for name, selection in self._selections.items()}
+        logits: Tensor = functional_call(self.module, views, (images,), strict=True)
+        return logits
+
+
+def slice_network(wide: nn.Module, spec: ModelSpec, images: Tensor) -> nn.Module:
+    """Copy the network of `spec` out of a supernet, in evaluation mode; its batch norms take statistics of `images`.
+
+    `images` are normalized, (N,3,ρ,ρ) with N ≥ 2, as the network will see them; nothing happens to them where it has no
+    batch norm.
+
+    Raises:
+        UnsupportedError: the architecture cannot be cut to this width.
+        DataError: the images are not such a tensor.
+
+    Source: arXiv:1903.05134, section 3.2: statistics are computed after training, for the widths that are needed.
+    """
+    narrow = create_untrained_model(spec, seed=0)
+    state = wide.state_dict()
+    selections = select_weights(wide, narrow)
+    narrow.load_state_dict({name: cut(state[name], selection) for name, selection in selections.items()})
+    if any(True for _ in _norms(narrow)):
+        estimate_batch_norm_(narrow, images)
+    return narrow.eval()
+
+
+def narrow_spec(widest: ModelSpec, supernet: SupernetSpec, alpha: float, resolution: int) -> ModelSpec:
+    """The spec of one of a supernet's networks.
+
+    Raises:
+        ConfigError: the supernet was not trained for this width or resolution.
+    """
+    low, high = supernet.alphas
+    if not low <= alpha <= high:
+        raise ConfigError("the supernet was not trained for this alpha", got=alpha, allowed=f"{low:g} to {high:g}")
+    if resolution not in supernet.resolutions:
+        allowed = ", ".join(map(str, supernet.resolutions))
+        raise ConfigError("the supernet was not trained for this resolution", got=resolution, allowed=allowed)
+    return replace(widest, alpha=alpha, resolution=resolution)
+
+
+def scale_input(widest: InputSpec, resolution: int) -> InputSpec:
+    """The same view of a photograph at another resolution."""
+    return replace(widest, resize=round(widest.resize * resolution / widest.crop), crop=resolution)
+
+
+def calibration_order(count: int, resolution: int) -> list[int]:
+    """Which of `count` training images the statistics are taken of: mixed, and the same every time."""
+    generator = torch.Generator().manual_seed(0)
+    most = max(_FEWEST_CALIBRATED, min(_MOST_CALIBRATED, _PIXELS_CALIBRATED // resolution**2))
+    return torch.randperm(count, generator=generator)[:most].tolist()
+
+
+def _norms(network: nn.Module) -> Iterator[nn.modules.batchnorm._BatchNorm]:
+    return (module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))
+
+
+_FEWEST_CALIBRATED, _MOST_CALIBRATED = 128, 1024
+_PIXELS_CALIBRATED = 2**24
+"""Large images have many pixels to take statistics from, and cost much."""
