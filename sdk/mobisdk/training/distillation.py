@@ -54,5 +54,5 @@ def distillation_loss(
     hard = F.cross_entropy(
         logits, labels, reduction="none", ignore_index=UNLABELLED, label_smoothing=label_smoothing
     )  # 0 where there is no label
-    share = torch.where(labels == UNLABELLED, 1.0, mix).to(soft)
+    share = torch.full_like(soft, mix).masked_fill(labels == UNLABELLED, 1.0)
     return (share * temperature**2 * soft + (1 - share) * hard).mean()
