@@ -53,9 +53,9 @@ def simulate(data_sets: int, runs: int, samples: int, noise: float, seed: int) -
 def measure_coverage() -> list[dict[str, Any]]:
     """How often the 95 % interval of the median holds the true one."""
     rows = []
-    for noise in (0.02, 0.05, 0.1):
+    for noise in (0.005, 0.02, 0.05, 0.1, 0.2):
         truth = 2e6 * math.exp(scipy.stats.exponnorm(SPREAD / noise, scale=noise).ppf(0.5))
-        for runs in (5, 10, 20):
+        for runs in (3, 4, 5, 10, 20):
             estimates = [estimate_quantile(list(each), 0.5) for each in simulate(DATA_SETS, runs, 60, noise, runs)]
             covered = np.mean([(e.low_ns or 0) <= truth <= (e.high_ns or 0) for e in estimates])
             rows.append({"runs": runs, "noise_percent": 100 * noise, "covered_percent": round(100 * covered, 1)})

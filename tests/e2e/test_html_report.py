@@ -36,11 +36,13 @@ def measured(device: Device, alpha: float, resolution: int, **parts: Any) -> Lat
     return dataclasses.replace(RUN, run_id=str(uuid.uuid4()), device=device, bundle=bundle, **parts)
 
 
-def burst(device: Device, alpha: float, resolution: int, rng: np.random.Generator) -> LatencyRun:
+def burst(
+    device: Device, alpha: float, resolution: int, rng: np.random.Generator, of: float | None = None
+) -> LatencyRun:
     median_ns = 1e6 * (0.2 + 8 * alpha**2 * (resolution / 224) ** 2) * rng.lognormal(0, 0.02)
     samples = (median_ns * rng.lognormal(0, 0.05, 40)).astype(np.int64)
     times = {"inference_ns": durations(samples), "sample_at_ns": durations(np.cumsum(samples))}
-    return measured(device, alpha, resolution, **times, preprocess_ns=durations([]), postprocess_ns=durations([]))
+    return measured(device, of or alpha, resolution, **times, preprocess_ns=durations([]), postprocess_ns=durations([]))
 
 
 def cold(device: Device, alpha: float, resolution: int, rng: np.random.Generator) -> LatencyRun:
@@ -70,7 +72,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         append_run(log, cold(device, 0.25, 128, rng))
     with log.open("a") as file:
         file.write(f'{HOSTILE}\n{{"schema": "mobisdk.lat\n')
-    arguments = ["analyze", str(log), "--html", str(page)]
+    old = folder / "old.jsonl"
+    for alpha, resolution in grid:
+        for _ in range(6):  # half as slow again is a regression, by whatever noise
+            append_run(old, burst(PIXEL, alpha / 1.5 if alpha == 1.0 else alpha, resolution, rng, of=alpha))
+    budget = ["--max-latency-ms", "3", "--min-accuracy", "0.7"]
+    arguments = ["analyze", str(log), "--html", str(page), "--against", str(old), *budget]
     for number, (alpha, resolution) in enumerate(grid[:-1]):
         share = 0.5 + 0.3 * alpha + resolution / 2000
         evaluation = {
@@ -194,7 +201,7 @@ def test_every_chart_has_its_marks_and_lies_within_its_figure(open_page: Any) ->
     page = open_page()
     open_sections(page)
     headings = page.locator("section.block:has(figure) h3").all_inner_texts()
-    assert headings == 2 * [
+    both = [
         "Accuracy against latency",
         "Latency over α × ρ",
         "Latency against width α",
@@ -202,6 +209,8 @@ def test_every_chart_has_its_marks_and_lies_within_its_figure(open_page: Any) ->
         "Spread of the samples",
         "Cold against warm",
     ]
+    changes = "Changes since the logs of before"
+    assert headings in ([changes, *both, *both], [*both, changes, *both])  # one phone was measured before
     for figure in page.locator("figure").all():
         marks = figure.locator("svg .role-mark path, svg .role-mark rect").count()
         assert marks >= 3
@@ -219,10 +228,29 @@ def test_point_tells_its_numbers_to_the_pointer(made: Made, open_page: Any) -> N
         (group for group in made.report.groups if group.device_label == made.report.groups[0].device_label),
         key=lambda group: group.warm[0].p50.value_ns if group.warm[0].p50 else 0,
     )
-    page.locator("figure").first.locator(".mark-symbol.role-mark path").first.hover()
+    accuracies = page.locator("section.block", has_text="Accuracy against latency").first
+    accuracies.locator(".mark-symbol.role-mark path").first.hover()
     tooltip = page.locator("#vg-tooltip-element.visible")
     expect(tooltip).to_contain_text(f"{format_interval_ms(fastest.warm[0].p50)} ms")
     expect(tooltip).to_contain_text(fastest.variant_label)
+
+
+def test_changes_and_the_budget_are_told_in_numbers(made: Made, open_page: Any) -> None:
+    page = open_page()
+    open_sections(page)
+    changes = page.locator("section.block:has(figure)", has_text="Changes since the logs of before")
+    expect(changes).to_contain_text("2 slower")
+    expect(changes).to_contain_text("of 6 variants (threshold 5 %)")
+    networks = [text for text in changes.locator(".role-axis-label text").all_text_contents() if " at " in text]
+    assert set(networks[:2]) == {"1.0 at 128", "1.0 at 224"}
+    accuracies = page.locator("section.block", has_text="Accuracy against latency").first
+    kept = sum(
+        1 for group in made.report.groups[:6]
+        if group.warm[0].p50 and group.warm[0].p50.value_ns <= 3e6
+        and 0.5 + 0.3 * (group.bundle.alpha or 0) + (group.bundle.resolution or 0) / 2000 >= 0.7
+    )  # fmt: skip
+    expect(accuracies).to_contain_text(f"{kept} of 5 keep it")
+    assert {"3 ms", "70 %"} <= set(accuracies.locator("svg text").all_text_contents())
 
 
 COLOURS = """() => [

@@ -7,7 +7,8 @@ import altair as alt
 import numpy as np
 import pytest
 
-from mobisdk.latency.analysis import GroupReport, analyze_runs
+from mobisdk.latency.analysis import AnalysisReport, GroupReport, analyze_runs
+from mobisdk.latency.compare import compare_reports
 from mobisdk.latency.log import parse_run
 from mobisdk.latency.record import LatencyRun, durations
 from mobisdk.latency.store import LogSet
@@ -15,10 +16,11 @@ from mobisdk.report.accuracy import Accuracy
 from mobisdk.report.blocks import build_blocks
 from mobisdk.report.charts.cold_start import cold_start_points
 from mobisdk.report.charts.distribution import distribution_strips
-from mobisdk.report.charts.pareto import draw_pareto, pareto_points
+from mobisdk.report.charts.pareto import draw_pareto, fits, pareto_points
 from mobisdk.report.charts.scale import MsScale, fit_ms_scale, spread
+from mobisdk.report.charts.shifts import draw_shifts, shift_points
 from mobisdk.report.charts.sweep import draw_sweep, is_sweep, sweep_points
-from mobisdk.report.charts.theme import ORDERED, order_colours
+from mobisdk.report.charts.theme import ORDERED, Limits, order_colours
 from mobisdk.report.labels import table_rows
 from mobisdk.report.numbers import format_interval_ms
 
@@ -277,3 +279,41 @@ def test_sweep_without_an_interval_draws_none() -> None:
     points = sweep_points(table_rows(groups(run(0.25, [1_000_000]), run(0.5, [2_000_000]))), "alpha")
     marks = [layer["mark"]["type"] for layer in draw_sweep(points, "alpha", fit_ms_scale([1, 2]))["layer"]]
     assert marks == ["line", "point", "text"]
+
+
+def test_budget_is_in_the_scales_and_counts_who_keeps_it() -> None:
+    known = {
+        group.bundle.variant_id: accuracy(0, 0.6, variant_id=group.bundle.variant_id) for group in groups(*MEASURED)
+    }
+    limits = Limits(max_latency_ms=0.5, min_accuracy=0.3)
+    points = pareto_points(table_rows(groups(*MEASURED)), known)
+    drawn = json.dumps(draw_pareto(points, limits))
+    assert '"ms": 0.5' in drawn
+    assert '"share": 30' in drawn
+    assert fits(points[0], limits)
+    assert not fits(points[0], Limits(max_latency_ms=points[0]["ms"] / 2))
+    assert not fits(points[0], Limits(min_accuracy=0.61))
+
+
+def test_changes_name_what_tells_rows_apart_and_are_the_worst_first() -> None:
+    before, after = (
+        AnalysisReport(
+            groups(
+                *(
+                    run(alpha, [round(1e6 * alpha * slower * (1 + n / 1000))] * 4)
+                    for alpha, slower in found for n in range(6)
+                ),
+                *(run(0.5, [round(5e5 * (1 + n / 1000))] * 4, mode="sustained") for n in range(6)),
+            ), 1, 1, 0, (),
+        )
+        for found in (((0.25, 1.0), (0.5, 1.0)), ((0.25, 1.1), (0.5, 1.3)))
+    )  # fmt: skip
+    comparison = compare_reports(before, after)
+    points = shift_points(comparison, brief=True)
+    assert [(point["network"], point["verdict"]) for point in points] == [
+        ("0.5 at 160, burst", "slower"),
+        ("0.25 at 160, burst", "slower"),
+        ("0.5 at 160, sustained", "same"),
+    ]
+    assert points[0]["change"] == pytest.approx(30, abs=0.1)
+    alt.LayerChart.from_dict(draw_shifts(points, 0.05), validate=True)

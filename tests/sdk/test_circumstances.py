@@ -6,7 +6,8 @@ from mobisdk.latency.analysis import analyze_runs
 from mobisdk.latency.log import parse_run
 from mobisdk.latency.record import Conditions, LatencyRun
 from mobisdk.latency.store import LogSet
-from mobisdk.report.circumstances import describe_circumstances, describe_kept_apart
+from mobisdk.report.circumstances import describe_circumstances, describe_coverage, describe_kept_apart
+from mobisdk.report.labels import table_rows
 
 RUN = parse_run((Path(__file__).parents[1] / "contract/latency/good.jsonl").read_bytes().splitlines()[0])
 UNKNOWN = Conditions(None, None, None, None, None, None, None, None)
@@ -57,3 +58,16 @@ def test_runs_that_are_kept_apart_are_counted_once_for_each_reason() -> None:
     groups = analyze_runs(LogSet((Path("runs.jsonl"),), runs, (), 0)).groups
     assert describe_kept_apart(groups) == "golden image failed (2), hot at the start (1)"
     assert describe_kept_apart(analyze_runs(LogSet((), (run(),), (), 0)).groups) == ""
+
+
+def test_coverage_of_few_runs_stands_beside_their_intervals_alone() -> None:
+    def told(*counts: int) -> str:
+        variants = [dataclasses.replace(RUN.bundle, variant_id=f"{count:064x}") for count in counts]
+        runs = tuple(run(bundle=bundle) for count, bundle in zip(counts, variants, strict=True) for _ in range(count))
+        runs = tuple(dataclasses.replace(each, run_id=f"{place:032x}") for place, each in enumerate(runs))
+        return describe_coverage(table_rows(analyze_runs(LogSet((), runs, (), 0)).groups))
+
+    assert told(1, 2, 10) == ""
+    assert told(5, 3, 10) == (
+        "Simulated intervals held the true median in 89 to 95 % (3 runs), 95 to 96 % (5 runs) of cases"
+    )

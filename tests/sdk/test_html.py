@@ -18,7 +18,7 @@ from mobisdk.latency.log import parse_run
 from mobisdk.latency.record import LatencyRun, durations
 from mobisdk.latency.store import LogSet, SetAside
 from mobisdk.report.accuracy import Accuracy
-from mobisdk.report.html import build_page, is_page
+from mobisdk.report.html import Beside, build_page, is_page
 from mobisdk.report.numbers import format_interval_ms, format_ms
 
 RUN = parse_run((Path(__file__).parents[1] / "contract/latency/good.jsonl").read_bytes().splitlines()[0])
@@ -40,7 +40,9 @@ def run(alpha: float = 0.5, ns: list[int] | None = None, *, model: str = "Pixel 
 
 def page(*runs: LatencyRun, set_aside: tuple[SetAside, ...] = (), **accuracies: Accuracy) -> str:
     logs = LogSet((Path("runs.jsonl"),), runs, set_aside, 0)
-    return build_page(analyze_runs(logs), logs, {known.variant_id: known for known in accuracies.values()}, NOON)
+    return build_page(
+        analyze_runs(logs), logs, Beside({known.variant_id: known for known in accuracies.values()}), NOON
+    )
 
 
 class Tags(HTMLParser):
@@ -75,7 +77,7 @@ def test_page_has_the_reports_figures_in_its_table() -> None:
     logs = LogSet((Path("runs.jsonl"),), (*runs, cold), (), 0)
     report = analyze_runs(logs)
     warm = report.groups[0].warm[0]
-    (row,) = cells(build_page(report, logs, {}, NOON))
+    (row,) = cells(build_page(report, logs, Beside(), NOON))
     assert row == [
         "mobilenet_v1 0.5 at 160",
         format_interval_ms(warm.p50),

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
 from mobisdk.latency.record import Durations, durations
-from mobisdk.latency.stats import estimate_quantile
+from mobisdk.latency.stats import COVERAGE_PERCENT, estimate_quantile
 
 SPREAD = 0.05
 """Scale of a sample's exponential excess over its run's best, as a share."""
@@ -43,6 +43,16 @@ def test_interval_of_the_median_covers_the_truth_in_93_to_97_percent_of_data_set
     covered = [e.low_ns <= truth <= e.high_ns for e in estimates if e.low_ns is not None and e.high_ns is not None]
     assert len(covered) == 1000
     assert 0.93 <= np.mean(covered) <= 0.97
+
+
+@pytest.mark.parametrize("runs", [3, 4, 5])
+@pytest.mark.parametrize("noise", [0.02, 0.2])
+def test_interval_of_few_runs_covers_what_is_printed_beside_it(runs: int, noise: float) -> None:
+    truth = true_quantile_ns(0.5, noise)
+    estimates = [estimate_quantile(list(each), 0.5) for each in simulate(2000, runs, 60, noise, seed=10 + runs)]
+    covered = 100 * np.mean([(e.low_ns or 0) <= truth <= (e.high_ns or 0) for e in estimates])
+    low, high = COVERAGE_PERCENT[runs]
+    assert low - 1 <= covered <= high + 1  # two standard errors of 2,000 simulated medians
 
 
 def test_interval_of_a_tail_covers_the_truth_where_it_is_given() -> None:
@@ -109,8 +119,9 @@ def test_value_is_numpys_quantile_of_all_samples() -> None:
 @pytest.mark.parametrize(
     ("runs", "q", "reason"),
     [
-        ([[5, 6, 7]], 0.5, "1 run; an interval needs 5"),
-        ([[5, 6, 7]] * 4, 0.5, "4 runs; an interval needs 5"),
+        ([[5, 6, 7]], 0.5, "1 run; an interval needs 3"),
+        ([[5, 6, 7]] * 2, 0.5, "2 runs; an interval needs 3"),
+        ([[5, 6, 7] * 100] * 4, 0.9, "4 runs; an interval of a tail needs 5"),
         ([[5, 6, 7]] * 5, 0.9, "5 runs; an interval of this tail needs about 17"),  # 15 samples: 1.5 beyond, not 5
         ([list(range(90))] * 5, 0.99, "5 runs; an interval of this tail needs about 6"),  # 4.5 beyond
         ([[1] * 20] * 9 + [[9] * 20], 0.9, "10 runs; an interval of this tail needs about 20"),  # worth 25 samples

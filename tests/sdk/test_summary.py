@@ -41,7 +41,7 @@ def test_one_network_is_named_with_its_time() -> None:
 
 def test_too_few_runs_say_how_many_would_give_an_interval() -> None:
     sentences = explain(report(runs_of(0.25, 1.2, count=1), runs_of(0.5, 2.4)))
-    assert sentences[1] == "An interval needs 5 runs of a bundle; some have one run, so they may differ by chance."
+    assert sentences[1] == "An interval needs 3 runs of a bundle; some have one run, so they may differ by chance."
 
 
 def test_networks_whose_intervals_overlap_are_not_told_apart() -> None:

@@ -14,6 +14,8 @@ from mobisdk.errors import ConfigError
 if TYPE_CHECKING:
     from mobisdk.latency.analysis import AnalysisReport
     from mobisdk.latency.store import LogSet, SetAside
+    from mobisdk.report.charts.theme import Limits
+    from mobisdk.report.html import Beside
 
 _REASONS_SHOWN = 3
 _LARGE_BYTES = 256 * 2**20
@@ -40,6 +42,16 @@ def analyze(
         list[Path] | None,
         typer.Option("--accuracy", help="What `evaluate --json` printed, for --html; may be repeated.", metavar="FILE"),
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(help="Logs of before, for --html: what has become slower since?", metavar="OLD"),
+    ] = None,
+    max_latency_ms: Annotated[
+        float | None, typer.Option(help="The budget, a line in the charts of --html.", min=0, metavar="MS")
+    ] = None,
+    min_accuracy: Annotated[
+        float | None, typer.Option(help="The least accuracy, 0 to 1, a line beside it.", min=0, max=1, metavar="SHARE")
+    ] = None,
     charts: Annotated[
         Path | None,
         typer.Option("--charts", help="Write every chart of the report as SVG and PNG.", metavar="FOLDER"),
@@ -59,11 +71,14 @@ def analyze(
 
     if json and csv == "-":
         raise typer.BadParameter("--json and --csv - both want stdout; give --csv a file")
-    if accuracy and html is None and charts is None:
-        raise typer.BadParameter("--accuracy stands beside latency in the report of --html; name its file")
+    needs_samples = html is not None or charts is not None
+    drawn = {
+        "--accuracy": accuracy, "--against": against, "--max-latency-ms": max_latency_ms, "--min-accuracy": min_accuracy
+    }  # fmt: skip
+    if not needs_samples and (named := [name for name, value in drawn.items() if value not in (None, [])]):
+        raise typer.BadParameter(f"{named[0]} stands beside latency in the report of --html; name its file")
     if html is not None:
         _check_target(html)
-    needs_samples = html is not None or charts is not None
     if engine is not None and needs_samples:
         raise typer.BadParameter("--html and --charts draw the samples, which --engine leaves where they are")
     if engine is None and not needs_samples and _is_large(logs):
@@ -77,10 +92,14 @@ def analyze(
     tell_set_aside(report.set_aside)
     if set_aside is not None:
         write_atomically(set_aside, describe_set_aside(report.set_aside))
-    if html is not None:
-        write_html(html, report, runs, accuracy or [])
-    if charts is not None:
-        _write_charts(charts, report, runs, accuracy or [])
+    if needs_samples:
+        from mobisdk.report.charts.theme import Limits
+
+        beside = _find_beside(report, accuracy or [], against, Limits(max_latency_ms, min_accuracy))
+        if html is not None:
+            write_html(html, report, runs, beside)
+        if charts is not None:
+            _write_charts(charts, report, runs, beside)
     if csv is not None:
         from mobisdk.report.document import to_csv
 
@@ -146,32 +165,43 @@ def _check_target(html: Path) -> None:
         raise ConfigError("--html would write over a file that is no report of mobisdk's", got=str(html))
 
 
-def write_html(html: Path, report: "AnalysisReport", runs: "LogSet", accuracy: Sequence[Path]) -> None:
-    """Write the page of `report`, which was made from `runs`, with the evaluations in the files `accuracy`."""
-    from datetime import datetime
-
-    from mobisdk.files import write_atomically
+def _find_beside(report: "AnalysisReport", accuracy: Sequence[Path], against: str | None, limits: "Limits") -> "Beside":
+    from mobisdk.latency.analysis import analyze_runs
+    from mobisdk.latency.compare import compare_reports
     from mobisdk.report.accuracy import read_accuracies
-    from mobisdk.report.html import build_page
+    from mobisdk.report.html import Beside
 
     accuracies = read_accuracies(accuracy)
     unmeasured = accuracies.keys() - {group.bundle.variant_id for group in report.groups}
     if unmeasured:
         say(f"{len(unmeasured)} of {len(accuracies)} accuracies are of variants that these logs have no latency of")
-    page = build_page(report, runs, accuracies, datetime.now().astimezone())
+    if against is None:
+        return Beside(accuracies, limits)
+    before = analyze_runs(read_runs([against]))
+    tell_set_aside(before.set_aside)
+    return Beside(accuracies, limits, compare_reports(before, report))
+
+
+def write_html(html: Path, report: "AnalysisReport", runs: "LogSet", beside: "Beside") -> None:
+    """Write the page of `report`, which was made from `runs`, with what stands beside it."""
+    from datetime import datetime
+
+    from mobisdk.files import write_atomically
+    from mobisdk.report.html import build_page
+
+    page = build_page(report, runs, beside, datetime.now().astimezone())
     write_atomically(html, page.encode())
     say(f"Report: {html}")
 
 
-def _write_charts(folder: Path, report: "AnalysisReport", runs: "LogSet", accuracy: Sequence[Path]) -> None:
+def _write_charts(folder: Path, report: "AnalysisReport", runs: "LogSet", beside: "Beside") -> None:
     from mobisdk.files import write_atomically
-    from mobisdk.report.accuracy import read_accuracies
     from mobisdk.report.charts.picture import FORMATS, draw_picture
     from mobisdk.report.html import list_figures
 
     folder.mkdir(parents=True, exist_ok=True)
     count = 0
-    for name, spec in list_figures(report, runs, read_accuracies(accuracy)):
+    for name, spec in list_figures(report, runs, beside):
         for file_format in FORMATS:
             write_atomically(folder / f"{name}{file_format}", draw_picture(spec, file_format))
         count += 1

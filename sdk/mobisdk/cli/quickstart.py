@@ -170,6 +170,8 @@ def _bench(bundles: Sequence[Path], output: Path) -> "AnalysisReport":
     from mobisdk.devices.runner import BenchmarkRunner
     from mobisdk.latency.analysis import analyze_runs
     from mobisdk.latency.store import read_logs
+    from mobisdk.report.accuracy import read_accuracies
+    from mobisdk.report.html import Beside
 
     threads = read_cores().best_threads
     set_threads(threads)
@@ -178,7 +180,8 @@ def _bench(bundles: Sequence[Path], output: Path) -> "AnalysisReport":
     run_with_progress(BenchmarkRunner(load_classifier, config), [read_bundle(path) for path in bundles], log)
     runs = read_logs([log])
     report = analyze_runs(runs)
-    write_html(output / "report.html", report, runs, [output / "evaluation-android.json"])
+    beside = Beside(read_accuracies([output / "evaluation-android.json"]))
+    write_html(output / "report.html", report, runs, beside)
     return report
 
 

@@ -16,7 +16,7 @@ from typing import Final, Literal
 import numpy as np
 
 from mobisdk.latency.record import Durations
-from mobisdk.latency.stats import FEWEST_RUNS
+from mobisdk.latency.stats import ENOUGH_RUNS
 
 ERROR_RATE: Final = 0.01
 """Chance of one false alarm among all comparisons made together."""
@@ -51,9 +51,9 @@ def estimate_shift(old: Sequence[Durations], new: Sequence[Durations], threshold
     logs_old, logs_new = _log_medians(old), _log_medians(new)
     moved = float(logs_new.mean() - logs_old.mean())
     fewest = min(len(old), len(new))
-    if fewest < FEWEST_RUNS:
-        reason = f"{fewest} run{'s' * (fewest > 1)} on one side; a verdict needs {FEWEST_RUNS}"
-        return Shift(math.expm1(moved), None, None, "cannot tell", reason, 2 * FEWEST_RUNS)
+    if fewest < ENOUGH_RUNS:
+        reason = f"{fewest} run{'s' * (fewest > 1)} on one side; a verdict needs {ENOUGH_RUNS}"
+        return Shift(math.expm1(moved), None, None, "cannot tell", reason, 2 * ENOUGH_RUNS)
     variances = [float(logs.var(ddof=1)) for logs in (logs_old, logs_new)]
     parts = [variance / logs.size for variance, logs in zip(variances, (logs_old, logs_new), strict=True)]
     error = math.sqrt(sum(parts))

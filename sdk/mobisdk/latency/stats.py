@@ -6,8 +6,9 @@ estimated is the quantile of all samples pooled; how sure it is comes from how m
 The interval is Woodruff's with runs as clusters: the share of samples below the estimate varies from run to run; a t
 interval of that share's log odds is read back through the pooled distribution. In simulation (skewed samples,
 autocorrelation 0.6, 100 a run, run-to-run noise of 0.5 to 20 %) it covers the median in 93 to 96 % of data sets at 5,
-10 and 20 runs. A t interval on the logarithm of each run's own quantile is biased, the more so in a tail, which the
-slow runs make: with 5 % noise it covered the median in 93 and 90 % at 10 and 20 runs, and p90 in 72 and 45 %.
+10 and 20 runs; with fewer, `COVERAGE_PERCENT` is what it does. A t interval on the logarithm of each run's own quantile
+is biased, the more so in a tail, which the slow runs make: with 5 % noise it covered the median in 93 and 90 % at 10
+and 20 runs, and p90 in 72 and 45 %.
 
 No method bounds a tail that few runs make, so a tail's interval needs as many independent samples beyond it as a normal
 approximation of a share does. How many samples are independent follows from how much the runs differ about the median.
@@ -18,7 +19,7 @@ what `svyquantile` of R's survey package does with `interval.type = "xlogit"`.
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -26,8 +27,13 @@ import numpy as np
 from mobisdk.latency.record import Durations
 
 CONFIDENCE: Final = 0.95
-FEWEST_RUNS: Final = 5
-"""With fewer, a t interval is mostly a guess about how much runs differ."""
+FEWEST_RUNS: Final = 3
+"""Two runs cover as little as 77 % where they differ much, and are no measure of how much they differ."""
+ENOUGH_RUNS: Final = 5
+"""From so many on an interval covers what it says however much runs differ; with fewer, no tail and no verdict."""
+COVERAGE_PERCENT: Final[Mapping[int, tuple[int, int]]] = {3: (89, 95), 4: (93, 96), 5: (95, 96)}
+"""By runs: of 2,000 simulated medians, how many their intervals hold, from the least to the most with noise of 0.5 to
+20 % between runs (`bench_latency.py --only coverage`)."""
 _SAMPLES_BEYOND: Final = 5
 """So many independent samples must lie beyond a tail's quantile."""
 
@@ -67,6 +73,8 @@ def cluster_reason(runs: int, samples: int, median_error: float, q: float) -> st
         return f"{runs} run{'s' * (runs > 1)}; an interval needs {FEWEST_RUNS}"
     if q == 0.5:
         return None
+    if runs < ENOUGH_RUNS:
+        return f"{runs} runs; an interval of a tail needs {ENOUGH_RUNS}"
     independent = min(samples, 0.25 / median_error**2) if median_error else samples
     beyond = independent * min(q, 1 - q)
     enough = math.ceil(round(runs * _SAMPLES_BEYOND / beyond, 6))
@@ -76,7 +84,7 @@ def cluster_reason(runs: int, samples: int, median_error: float, q: float) -> st
 
 
 def _reason_for_no_interval(runs: Sequence[Durations], pooled: Durations, q: float) -> str | None:
-    needs_error = len(runs) >= FEWEST_RUNS and q != 0.5
+    needs_error = len(runs) >= ENOUGH_RUNS and q != 0.5
     error = _share_error(runs, pooled, float(np.median(pooled))) if needs_error else 0.0
     return cluster_reason(len(runs), pooled.size, error, q)
 

@@ -5,16 +5,20 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from mobisdk.latency.compare import Comparison
 from mobisdk.latency.record import LatencyRun
 from mobisdk.report.accuracy import Accuracy
 from mobisdk.report.charts.cold_start import cold_start_points, draw_cold_start
 from mobisdk.report.charts.distribution import distribution_strips, draw_distribution
 from mobisdk.report.charts.figures import extent, has_interval
-from mobisdk.report.charts.pareto import draw_pareto, pareto_points
+from mobisdk.report.charts.pareto import draw_pareto, fits, pareto_points
 from mobisdk.report.charts.scale import fit_ms_scale
+from mobisdk.report.charts.shifts import draw_shifts, shift_points
 from mobisdk.report.charts.surface import draw_surface, is_surface, surface_points
 from mobisdk.report.charts.sweep import Dial, draw_sweep, is_sweep, sweep_points
+from mobisdk.report.charts.theme import NO_LIMITS, Limits
 from mobisdk.report.charts.timeline import draw_timeline, timeline_points
+from mobisdk.report.comparison import summarize
 from mobisdk.report.labels import Row, network_labels
 from mobisdk.report.panels import Panel, part_by_mode, part_by_network, part_by_recipe, part_by_setting
 from mobisdk.report.printable import printable
@@ -22,6 +26,7 @@ from mobisdk.report.printable import printable
 _BLOCK_BYTES = 80_000
 """Where a block ends: the page stays small, however many settings were measured."""
 _FEWEST_POINTS_OF_A_WIDE_CHART = 4
+_CHANGES: Final = "Changes since the logs of before"
 _MOST_POINTS, _MOST_STRIPS = 300, 40
 """A point, or a strip, for each of a thousand bundles is no picture any more."""
 _SWEEPS: Final[dict[Dial, tuple[str, str, str]]] = {
@@ -63,22 +68,45 @@ _Drawable = list[tuple[Panel, _Points]]
 
 
 def build_blocks(
-    rows: Sequence[Row], accuracies: Mapping[str, Accuracy], runs: Sequence[LatencyRun] = ()
+    rows: Sequence[Row],
+    accuracies: Mapping[str, Accuracy],
+    runs: Sequence[LatencyRun] = (),
+    limits: Limits = NO_LIMITS,
+    comparison: Comparison | None = None,
 ) -> list[Block]:
     """Build a device's blocks: first what can be drawn, then how to measure what cannot; `runs` are the device's."""
     blocks = [
-        _build_pareto(rows, accuracies),
+        *_build_regressions(rows, comparison),
+        _build_pareto(rows, accuracies, limits),
         *_build_surface(rows),
         *_build_timeline(rows, runs),
-        _build_sweep(rows, "alpha"),
-        _build_sweep(rows, "resolution"),
+        _build_sweep(rows, "alpha", limits.max_latency_ms),
+        _build_sweep(rows, "resolution", limits.max_latency_ms),
         _build_distribution(rows),
         _build_cold_start(rows),
     ]
     return sorted(blocks, key=lambda block: not block.figures)
 
 
-def _build_pareto(rows: Sequence[Row], accuracies: Mapping[str, Accuracy]) -> Block:
+def _build_regressions(rows: Sequence[Row], comparison: Comparison | None) -> list[Block]:
+    if comparison is None:
+        return []
+    here = {id(group) for group, _ in rows}
+    own = dataclasses.replace(comparison, variants=tuple(v for v in comparison.variants if id(v.new) in here))
+    if not own.variants:
+        return [Block(_CHANGES, "None of these networks was measured on this device before.")]
+    reading = (
+        f"{summarize(own)} Right of the dashed lines a network has become slower by more than the threshold. Bars are "
+        "one-sided bounds: where they reach across zero, noise could have done it."
+    )
+    points = shift_points(own, brief=True)
+    if len(points) < len(own.variants):
+        reading += f" The {len(points)} that slowed most are drawn."
+    figure = Figure("", draw_shifts(points, own.threshold))
+    return [Block(_CHANGES, reading, (figure,), is_wide=True)]
+
+
+def _build_pareto(rows: Sequence[Row], accuracies: Mapping[str, Accuracy], limits: Limits) -> Block:
     heading = "Accuracy against latency"
     drawable = _with_points(part_by_mode(rows), lambda panel: pareto_points(panel.rows, accuracies))
     if not drawable:
@@ -92,12 +120,16 @@ def _build_pareto(rows: Sequence[Row], accuracies: Mapping[str, Accuracy]) -> Bl
         "Further up and to the left is better. The dashed line is the Pareto front: no network here is both faster and "
         "more accurate than those on it. Bars are 95 % intervals."
     )
+    if limits != NO_LIMITS:
+        everyone = [point for _, points in drawable for point in points]
+        fitting = sum(fits(point, limits) for point in everyone)
+        reading += f" Dotted lines are the budget: {fitting} of {len(everyone)} keep it."
     unknown = len({group.bundle.variant_id for group, _ in rows} - accuracies.keys())
     if unknown:
         reading += f" The accuracy of {unknown} more is not known."
     if any(len(points) > _MOST_POINTS for _, points in drawable):
         reading += f" {_MOST_POINTS} networks are drawn, those on the line first."
-    block = _draw(heading, reading, drawable, lambda points: draw_pareto(_front_first(points)[:_MOST_POINTS]))
+    block = _draw(heading, reading, drawable, lambda points: draw_pareto(_front_first(points)[:_MOST_POINTS], limits))
     return dataclasses.replace(
         block, is_wide=any(len(points) >= _FEWEST_POINTS_OF_A_WIDE_CHART for _, points in drawable)
     )
@@ -132,7 +164,7 @@ def _build_timeline(rows: Sequence[Row], runs: Sequence[LatencyRun]) -> list[Blo
     return [_draw("Sustained work over time", reading, found, draw_timeline)]
 
 
-def _build_sweep(rows: Sequence[Row], dial: Dial) -> Block:
+def _build_sweep(rows: Sequence[Row], dial: Dial, max_ms: float | None) -> Block:
     heading, reading, option = _SWEEPS[dial]
     panels, rest = _first_rows(part_by_network(rows), _MOST_POINTS)
     drawable = _with_points(panels, lambda panel: sweep_points(panel.rows, dial))
@@ -141,12 +173,15 @@ def _build_sweep(rows: Sequence[Row], dial: Dial) -> Block:
         target = "ios" if all(group.runtime.name == "coreml" for group, _ in rows) else "android"
         needed = f"No two networks here differ in {'α' if dial == 'alpha' else 'ρ'} alone. These would:"
         return Block(heading, needed, commands=(f"mobisdk export --target {target} {option} --untrained",))
-    scale = fit_ms_scale(value for _, points in drawable for value in extent(points))
+    values = [value for _, points in drawable for value in extent(points)]
+    scale = fit_ms_scale([*values, *([] if max_ms is None else [max_ms])])
     if any(has_interval(points) for _, points in drawable):
         reading += " Bars are 95 % intervals over runs."
+    if max_ms is not None:
+        reading += " The dotted line is the budget."
     if scale.is_log:
         reading += " The upright axis is logarithmic."
-    return _draw(heading, reading + rest, drawable, lambda points: draw_sweep(points, dial, scale))
+    return _draw(heading, reading + rest, drawable, lambda points: draw_sweep(points, dial, scale, max_ms))
 
 
 def _build_distribution(rows: Sequence[Row]) -> Block:

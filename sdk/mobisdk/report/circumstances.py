@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from mobisdk.latency.analysis import GroupReport
 from mobisdk.latency.record import LatencyRun
-from mobisdk.report.labels import runtime_label, threads_label
+from mobisdk.latency.stats import COVERAGE_PERCENT
+from mobisdk.report.labels import Row, runtime_label, threads_label
 from mobisdk.report.printable import printable
 
 _MOST_NOTES = 5
@@ -19,6 +20,14 @@ def describe_kept_apart(groups: Iterable[GroupReport]) -> str:
         for kept_apart in (*(warm.kept_apart for warm in group.warm), *(cold.kept_apart for cold in group.cold)):
             counts.update(kept_apart)
     return ", ".join(f"{reason} ({count})" for reason, count in sorted(counts.items()))
+
+
+def describe_coverage(rows: Iterable[Row]) -> str:
+    """Say what the intervals of few runs hold, where some of `rows` have one; nothing where none has."""
+    found = {warm.runs for _, warm in rows if warm and warm.p50 and warm.p50.low_ns is not None}
+    counts = sorted(found & COVERAGE_PERCENT.keys())
+    told = [f"{low} to {high} % ({runs} runs)" for runs in counts for low, high in [COVERAGE_PERCENT[runs]]]
+    return f"Simulated intervals held the true median in {', '.join(told)} of cases" if told else ""
 
 
 def describe_circumstances(groups: Sequence[GroupReport], runs: Sequence[LatencyRun]) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from mobisdk.latency.analysis import AnalysisReport, ColdReport, GroupReport, WarmReport
-from mobisdk.latency.stats import Quantile
+from mobisdk.latency.stats import COVERAGE_PERCENT, Quantile
 from mobisdk.report.printable import printable
 from mobisdk.report.summary import explain
 
@@ -63,6 +63,7 @@ def _group(group: GroupReport) -> dict[str, Any]:
                 "samples": warm.samples,
                 "kept_apart": dict(warm.kept_apart),
                 **{name: _quantile(getattr(warm, name)) for name in _WARM},
+                "simulated_coverage_percent": _coverage(warm),
                 "mean_ns": warm.mean_ns,
                 "mad_ns": warm.mad_ns,
                 "course": dataclasses.asdict(warm.course) if warm.course else None,
@@ -85,6 +86,12 @@ def _group(group: GroupReport) -> dict[str, Any]:
 
 def _quantile(quantile: Quantile | None) -> dict[str, Any] | None:
     return None if quantile is None else dataclasses.asdict(quantile)
+
+
+def _coverage(warm: WarmReport) -> list[int] | None:
+    """From the least to the most of 100 simulated medians that an interval of so few runs holds."""
+    has_interval = warm.p50 is not None and warm.p50.low_ns is not None
+    return list(COVERAGE_PERCENT[warm.runs]) if has_interval and warm.runs in COVERAGE_PERCENT else None
 
 
 def _csv_row(group: GroupReport, warm: WarmReport | None) -> dict[str, Any]:

@@ -18,14 +18,15 @@ from markupsafe import Markup
 
 import mobisdk
 from mobisdk.latency.analysis import AnalysisReport, GroupReport
+from mobisdk.latency.compare import Comparison
 from mobisdk.latency.record import Device, LatencyRun
 from mobisdk.latency.store import LogSet
 from mobisdk.report.accuracy import Accuracy
-from mobisdk.report.blocks import build_blocks
-from mobisdk.report.charts.theme import CONFIG
-from mobisdk.report.circumstances import describe_circumstances, describe_kept_apart
+from mobisdk.report.blocks import Block, build_blocks
+from mobisdk.report.charts.theme import CONFIG, NO_LIMITS, Limits
+from mobisdk.report.circumstances import describe_circumstances, describe_coverage, describe_kept_apart
 from mobisdk.report.html_table import build_sortable_table
-from mobisdk.report.labels import table_rows
+from mobisdk.report.labels import Row, table_rows
 from mobisdk.report.numbers import format_ms
 from mobisdk.report.printable import printable
 from mobisdk.report.summary import explain
@@ -48,11 +49,20 @@ class KeyFigure:
     detail: str
 
 
-def build_page(report: AnalysisReport, logs: LogSet, accuracies: Mapping[str, Accuracy], made_at: datetime) -> str:
-    """Build the page of `report`, which was made from `logs`; `accuracies` are by variant."""
+@dataclasses.dataclass(frozen=True)
+class Beside:
+    """What stands beside the latency of a report: accuracies by variant, a budget, and what it was before."""
+
+    accuracies: Mapping[str, Accuracy] = dataclasses.field(default_factory=dict)
+    limits: Limits = NO_LIMITS
+    comparison: Comparison | None = None
+
+
+def build_page(report: AnalysisReport, logs: LogSet, beside: Beside, made_at: datetime) -> str:
+    """Build the page of `report`, which was made from `logs`."""
     environment = _create_environment()
     devices = [list(groups) for _, groups in groupby(report.groups, key=lambda group: group.device_label)]
-    sections = _build_sections(environment, report, devices, logs.runs, accuracies)
+    sections = _build_sections(environment, report, devices, logs.runs, beside)
     style, script = ((_PAGE / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     charts = _bundle_charts_script()
     return environment.get_template("report.html.j2").render(
@@ -64,7 +74,7 @@ def build_page(report: AnalysisReport, logs: LogSet, accuracies: Mapping[str, Ac
         subject=devices[0][0].device_label if len(devices) == 1 else f"{len(devices):,} devices",
         sentences=explain(report),
         most_sentences=_MOST_SENTENCES,
-        key_figures=list(_key_figures(report, accuracies)),
+        key_figures=list(_key_figures(report, beside)),
         sections=sections,
         devices=len(devices),
         report=report,
@@ -93,7 +103,7 @@ def _build_sections(
     report: AnalysisReport,
     devices: Sequence[Sequence[GroupReport]],
     runs: Sequence[LatencyRun],
-    accuracies: Mapping[str, Accuracy],
+    beside: Beside,
 ) -> list[Markup]:
     """Build a section a device, as many as the file has room for, and charts in the first of them."""
     template = environment.get_template("device.html.j2")
@@ -109,10 +119,11 @@ def _build_sections(
             is_alone=len(devices) == 1,
             number=len(sections) + 1,
             sentences=[] if len(devices) == 1 else explain(dataclasses.replace(report, groups=tuple(groups))),
-            table=build_sortable_table(rows[:_MOST_ROWS], accuracies),
+            table=build_sortable_table(rows[:_MOST_ROWS], beside.accuracies),
             further_rows=len(rows) - _MOST_ROWS,
             kept_apart=describe_kept_apart(groups),
-            blocks=build_blocks(rows, accuracies, own) if used < _CHARTS_BYTES else None,
+            coverage=describe_coverage(rows),
+            blocks=_blocks(rows, own, beside) if used < _CHARTS_BYTES else None,
             facts=describe_circumstances(groups, own),
         )
         used += len(section.encode())
@@ -122,15 +133,17 @@ def _build_sections(
     return sections
 
 
-def list_figures(
-    report: AnalysisReport, logs: LogSet, accuracies: Mapping[str, Accuracy]
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _blocks(rows: Sequence[Row], runs: Sequence[LatencyRun], beside: Beside) -> list[Block]:
+    return build_blocks(rows, beside.accuracies, runs, beside.limits, beside.comparison)
+
+
+def list_figures(report: AnalysisReport, logs: LogSet, beside: Beside) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Give the page's charts, with a name for a file of each."""
     runs_of = _part_by_device(logs.runs)
     for number, (_, found) in enumerate(groupby(report.groups, key=lambda group: group.device_label), start=1):
         groups = list(found)
         own = [run for device in _devices_of(groups) for run in runs_of[device]]
-        for block in build_blocks(table_rows(groups), accuracies, own):
+        for block in _blocks(table_rows(groups), own, beside):
             for place, figure in enumerate(block.figures, start=1):
                 name = re.sub(r"[^a-z0-9]+", "-", block.heading.lower().replace("α", "alpha").replace("ρ", "rho"))
                 yield f"device-{number}-{name.strip('-')}-{place}", figure.spec
@@ -152,7 +165,8 @@ def _without_memory(device: Device) -> Device:
     return dataclasses.replace(device, memory_bytes=None)
 
 
-def _key_figures(report: AnalysisReport, accuracies: Mapping[str, Accuracy]) -> Iterator[KeyFigure]:
+def _key_figures(report: AnalysisReport, beside: Beside) -> Iterator[KeyFigure]:
+    accuracies = beside.accuracies
     rows = table_rows(report.groups)
     devices = len({group.device_label for group in report.groups})
     medians = [(warm.p50.value_ns, group, warm.p50) for group, warm in rows if warm and warm.p50]
@@ -163,6 +177,9 @@ def _key_figures(report: AnalysisReport, accuracies: Mapping[str, Accuracy]) -> 
     if known:
         accuracy, group = max(known, key=lambda pair: pair[0].share)
         yield KeyFigure("most accurate", f"{100 * accuracy.share:.1f} %", _where(group, 1))
+    if beside.comparison is not None:
+        slower, compared = beside.comparison.count("slower"), len(beside.comparison.variants)
+        yield KeyFigure("slower than before", f"{slower:,}", f"of {compared:,} that both sides measured")
     variants = len({group.bundle.variant_id for group in report.groups})
     where = "one device" if devices == 1 else f"{devices:,} devices"
     yield KeyFigure("variants", f"{variants:,}", f"networks by recipe, on {where}")

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mobisdk.latency.analysis import AnalysisReport, GroupReport, WarmReport
+from mobisdk.report.circumstances import describe_coverage
 from mobisdk.report.labels import Row, network_labels, runtime_label, table_rows
 from mobisdk.report.numbers import format_interval_ms, format_ms
 from mobisdk.report.printable import printable
@@ -61,6 +62,7 @@ def _build_table(heading: tuple[str, str, str], rows: Sequence[Row]) -> Group:
         Text(printable(", ".join([runtime, *shared, mode]))),
         table,
         *_kept_apart_lines(rows),
+        *(Text(f"{told}.") for told in [describe_coverage(rows)] if told),
     )
 
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from mobisdk.latency.stats import FEWEST_RUNS
+from mobisdk.latency.stats import ENOUGH_RUNS
 from mobisdk.server.bundles import BundleSummary
 
 TARGET_WIDTH: Final = 0.05
@@ -38,14 +38,14 @@ def make_plan(bundles: Sequence[BundleSummary], rows: Sequence[Mapping[str, Any]
     planned: list[tuple[float, PlannedBundle]] = []
     for bundle in bundles:
         count, width = _state(known.get(bundle.variant_id))
-        if count < FEWEST_RUNS:
-            runs, reason = FEWEST_RUNS - count, f"{count} usable runs; an interval needs {FEWEST_RUNS}"
+        if count < ENOUGH_RUNS:
+            runs, reason = ENOUGH_RUNS - count, f"{count} usable runs; {ENOUGH_RUNS} are wanted"
         elif width > TARGET_WIDTH:
             runs = min(_MOST_RUNS, math.ceil(count * ((width / TARGET_WIDTH) ** 2 - 1)))
             reason = f"the median's interval is {100 * width:.1f} % wide; {100 * TARGET_WIDTH:.0f} % is wanted"
         else:
             continue
-        urgency = math.inf if count == 0 else 1000 - count if count < FEWEST_RUNS else width
+        urgency = math.inf if count == 0 else 1000 - count if count < ENOUGH_RUNS else width
         planned.append((urgency, PlannedBundle(bundle.bundle_id, bundle.name, runs, reason)))
     planned.sort(key=lambda entry: (-entry[0], entry[1].name))
     return [bundle for _, bundle in planned]

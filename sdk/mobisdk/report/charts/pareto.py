@@ -9,7 +9,7 @@ import altair as alt
 from mobisdk.report.accuracy import Accuracy, format_accuracy
 from mobisdk.report.charts.figures import HAS_INTERVAL, extent, has_interval, ms_fields, short
 from mobisdk.report.charts.scale import fit_ms_scale
-from mobisdk.report.charts.theme import SERIES, SHAPES, compose, cycle, inline
+from mobisdk.report.charts.theme import NO_LIMITS, SERIES, SHAPES, Limits, compose, cycle, draw_limit, inline
 from mobisdk.report.labels import Row, dials_labels, network_labels
 from mobisdk.report.printable import printable
 
@@ -50,10 +50,20 @@ def pareto_points(rows: Sequence[Row], accuracies: Mapping[str, Accuracy]) -> li
     return points
 
 
-def draw_pareto(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Draw `points` with their intervals, the front as a step line, and the names of those on it."""
-    scale = fit_ms_scale(extent(points))
-    lowest, highest = min(point["share_low"] for point in points), max(point["share_high"] for point in points)
+def fits(point: Mapping[str, Any], limits: Limits) -> bool:
+    """Tell whether a point keeps the budget, by its estimates."""
+    return (limits.max_latency_ms is None or point["ms"] <= limits.max_latency_ms) and (
+        limits.min_accuracy is None or point["share"] >= 100 * limits.min_accuracy
+    )
+
+
+def draw_pareto(points: Sequence[dict[str, Any]], limits: Limits = NO_LIMITS) -> dict[str, Any]:
+    """Draw `points` with their intervals, the front as a step line with the names of those on it, and the budget."""
+    most_ms, least = limits.max_latency_ms, limits.min_accuracy
+    scale = fit_ms_scale([*extent(points), *([] if most_ms is None else [most_ms])])
+    shares = [point[name] for point in points for name in ("share_low", "share_high")]
+    shares += [] if least is None else [100 * least]
+    lowest, highest = min(shares), max(shares)
     margin = max((highest - lowest) * 0.08, 0.5)
     bottom, top = short(max(lowest - margin, 0)), short(min(highest + 2 * margin, 100 + margin))
     recipes = list(dict.fromkeys(point["recipe"] for point in points))
@@ -87,12 +97,17 @@ def draw_pareto(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
         .mark_line(interpolate="step-after", strokeWidth=2, strokeDash=[6, 3], color="var(--chart-front)")
         .encode(x=x, y=y)
     )
+    budget = [
+        *([] if most_ms is None else draw_limit(x, "ms", most_ms, f"{most_ms:g} ms")),
+        *([] if least is None else draw_limit(y, "share", 100 * least, f"{100 * least:g} %", at_right=True)),
+    ]
     names = (
         base.transform_filter("datum.is_named")
         .mark_text(align="right", baseline="middle", dx=-9, dy=-4, angle=_LABEL_ANGLE, fontWeight=600)
         .encode(text="label:N")
     )
     return compose(
+        *budget,
         line,
         *([across] if has_interval(points) else []),
         up,
@@ -100,5 +115,5 @@ def draw_pareto(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
         marks,
         height=_HEIGHT,
         top=_TITLE_HEIGHT,
-        description="Accuracy in percent against median latency in milliseconds, with the Pareto front.",
+        description="Accuracy in percent against median latency in milliseconds, with the Pareto front and the budget.",
     )

@@ -10,7 +10,7 @@ import altair as alt
 from mobisdk.latency.analysis import GroupReport
 from mobisdk.report.charts.figures import HAS_INTERVAL, has_interval, ms_fields, short
 from mobisdk.report.charts.scale import MsScale, spread
-from mobisdk.report.charts.theme import NUMBER, compose, inline, order_colours
+from mobisdk.report.charts.theme import NUMBER, compose, draw_limit, inline, order_colours
 from mobisdk.report.labels import Row, alpha_label, network_labels
 
 Dial = Literal["alpha", "resolution"]
@@ -65,8 +65,10 @@ def is_sweep(points: Sequence[dict[str, Any]]) -> bool:
     return any(len(values) > 1 for values in settings.values())
 
 
-def draw_sweep(points: Sequence[dict[str, Any]], dial: Dial, scale: MsScale) -> dict[str, Any]:
-    """Draw `points` on a scale of milliseconds that several charts may share."""
+def draw_sweep(
+    points: Sequence[dict[str, Any]], dial: Dial, scale: MsScale, max_ms: float | None = None
+) -> dict[str, Any]:
+    """Draw `points` on a scale of milliseconds that several charts may share, and the budget `max_ms` across them."""
     series = list(dict.fromkeys(point["series"] for point in points))
     settings = sorted({point["x"] for point in points})
     x = alt.X(
@@ -83,6 +85,7 @@ def draw_sweep(points: Sequence[dict[str, Any]], dial: Dial, scale: MsScale) -> 
     tooltip = [alt.Tooltip("network:N"), alt.Tooltip("text:N", title="median"), alt.Tooltip("runs:Q")]
     marks = base.mark_point(filled=True, size=64, opacity=1).encode(tooltip=tooltip)
     return compose(
+        *([] if max_ms is None else draw_limit(y, "ms", max_ms, f"{max_ms:g} ms")),
         lines,
         *([intervals] if has_interval(points) else []),
         marks,

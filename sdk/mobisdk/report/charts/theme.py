@@ -1,5 +1,6 @@
 """How every chart looks. Colours are names that the page's style sheet gives a value, one in light and one in dark."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -54,6 +55,33 @@ def cycle(signs: Sequence[str], count: int) -> list[str]:
 def inline(values: Iterable[Mapping[str, Any]]) -> alt.Chart:
     """A chart over `values`, which the spec then holds."""
     return alt.Chart(alt.InlineData(values=[dict(value) for value in values]))
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What a network may cost and must reach, as lines in the charts; null where there is no such limit."""
+
+    max_latency_ms: float | None = None
+    min_accuracy: float | None = None
+    """A share, 0 to 1."""
+
+
+NO_LIMITS: Final = Limits()
+
+
+def draw_limit(axis: alt.X | alt.Y, field: str, value: float, text: str, *, at_right: bool = False) -> list[alt.Chart]:
+    """A dotted line across the plot at `value` of an axis over `field`, named at its end, and not by colour alone."""
+    base = inline([{field: value, "limit": text}])
+    line = base.mark_rule(strokeWidth=2, strokeDash=[2, 3], color="var(--series-2)")
+    if isinstance(axis, alt.X):
+        name = base.mark_text(align="left", baseline="top", dx=5, y=0)
+        return [line.encode(x=axis), name.encode(x=axis, text="limit:N")]
+    name = (
+        base.mark_text(align="right", baseline="bottom", dx=-4, dy=-3, x={"expr": "width"})
+        if at_right
+        else base.mark_text(align="left", baseline="bottom", dx=4, dy=-3, x=0)
+    )
+    return [line.encode(y=axis), name.encode(y=axis, text="limit:N")]
 
 
 def compose(*layers: alt.Chart, height: int, description: str, top: int = 4, right: int = 12) -> dict[str, Any]:
