@@ -114,6 +114,27 @@ def test_plan_asks_for_the_least_known_first_and_leaves_out_what_is_known(store:
     assert "wide" in plan[2].reason
 
 
+def test_plan_takes_the_thread_count_that_is_fastest_on_the_phone(store: Store) -> None:
+    rng = np.random.default_rng(8)
+
+    def runs_of(number: int, threads: int, median_ms: float) -> list[LatencyRun]:
+        variant = dataclasses.replace(RUN.bundle, variant_id=f"{number:064d}")
+        runtime = dataclasses.replace(RUN.runtime, threads=threads)
+        return [measured(median_ms, 0.001, rng, bundle=variant, runtime=runtime) for _ in range(40)]
+
+    add(store, *runs_of(1, 2, 3), *runs_of(1, 4, 1.5), *runs_of(1, 8, 9), *runs_of(2, 8, 5), *runs_of(3, 4, 5))
+    bundles = [
+        BundleSummary(f"{n:064x}", f"{n:064d}", f"bundle {n}", "android", "r", "a", 1, 8, "random", 1, "")
+        for n in (1, 2, 3)
+    ]
+    rows = Overview(store).read()["rows"]
+    (planned,) = make_plan(bundles, rows, RUN.device.model)  # of 1 and 3 all is known with 4 threads, of 2 nothing
+    assert (planned.name, planned.runs, planned.threads) == ("bundle 2", 5, 4)
+    assert planned.reason == "0 usable runs; 5 are wanted; 4 threads are fastest here"
+    (elsewhere, *_) = make_plan(bundles, rows, "Another phone")
+    assert elsewhere.threads is None
+
+
 def test_plan_and_metrics_over_the_network(start_lab: Any) -> None:
     lab = start_lab()
     body = (to_json_line(RUN) + "\nnonsense\n").encode()
@@ -121,7 +142,7 @@ def test_plan_and_metrics_over_the_network(start_lab: Any) -> None:
         sent = client.post("/v1/runs", content=body, headers={"Content-Type": "application/x-ndjson"}).json()
         assert (sent["accepted"], len(sent["rejected"])) == (1, 1)
         plan = client.get("/v1/plan", params={"device": "Pixel 8", "platform": "android"}).json()["plan"]
-        assert [set(planned) for planned in plan] == [{"bundle_id", "name", "runs", "reason"}]
+        assert [set(planned) for planned in plan] == [{"bundle_id", "name", "runs", "threads", "reason"}]
         assert client.get("/v1/plan").status_code == 422
         metrics = client.get("/metrics")
     assert metrics.headers["Content-Type"].startswith("text/plain; version=0.0.4")

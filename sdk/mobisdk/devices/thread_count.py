@@ -1,14 +1,11 @@
 """How many threads are fastest here: tried, not assumed, since more may be many times slower."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
 
 import numpy as np
 
 from mobisdk.latency.record import LatencyRun
-
-_WORTH_IT: Final = 0.02
-"""A further thread must save this share of the time: it costs a core, and power."""
+from mobisdk.latency.threads import choose_threads
 
 
 def list_thread_counts(logical: int) -> list[int]:
@@ -21,5 +18,4 @@ def find_fastest(counts: Iterable[int], measure: Callable[[int], Sequence[Latenc
     medians = {
         count: float(np.median([np.median(run.inference_ns) for run in measure(count)])) for count in sorted(counts)
     }
-    least = min(medians.values())
-    return next(count for count, median in medians.items() if median * (1 - _WORTH_IT) <= least), medians
+    return choose_threads(medians), medians

@@ -7,6 +7,7 @@ from itertools import groupby
 from mobisdk.latency.analysis import AnalysisReport, GroupReport, WarmReport, format_alpha
 from mobisdk.latency.record import RuntimeInfo
 from mobisdk.latency.stats import FEWEST_RUNS, Quantile
+from mobisdk.latency.threads import choose_threads
 from mobisdk.report.numbers import format_ms, format_ratio
 from mobisdk.report.printable import printable
 
@@ -52,7 +53,7 @@ def _advise_threads(groups: Sequence[GroupReport]) -> Iterator[str]:
     for where, medians in counts.items():
         if len(medians) < 2:
             continue
-        best = min(medians, key=lambda threads: medians[threads].value_ns)
+        best = choose_threads({threads: median.value_ns for threads, median in medians.items()})
         slower = [
             threads for threads, median in sorted(medians.items())
             if threads > best and median.value_ns > medians[best].value_ns and not _overlap(median, medians[best])

@@ -280,5 +280,6 @@ def _name_group(row: Any) -> _Named:
             "recipe": printable(bundle.recipe),
             "runtime": runtime_label(report),
             "threads": threads_label(report),
+            "thread_count": runtime.threads,
         },
     )

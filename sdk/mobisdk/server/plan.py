@@ -1,11 +1,13 @@
 """What a phone should run next: the variants of which the lab knows too little, the least known first."""
 
+import collections
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from mobisdk.latency.stats import ENOUGH_RUNS
+from mobisdk.latency.threads import choose_threads
 from mobisdk.server.bundles import BundleSummary
 
 TARGET_WIDTH: Final = 0.05
@@ -16,11 +18,13 @@ _MOST_RUNS: Final = 20
 
 @dataclasses.dataclass(frozen=True)
 class PlannedBundle:
-    """A bundle to run, how often, and why."""
+    """A bundle to run, how often, with how many threads, and why."""
 
     bundle_id: str
     name: str
     runs: int
+    threads: int | None
+    """The count that is fastest on this phone; null where no two were compared there: the app's own."""
     reason: str
 
 
@@ -29,15 +33,15 @@ def make_plan(bundles: Sequence[BundleSummary], rows: Sequence[Mapping[str, Any]
 
     The number of runs is what narrows the interval to `TARGET_WIDTH`, which shrinks with the square root of the runs.
     """
-    known: dict[str, Mapping[str, Any]] = {}
-    for row in rows:
-        if row["model"] == model and row["mode"] == "burst":
-            latest = known.setdefault(row["variant_id"], row)
-            if row["last_at"] > latest["last_at"]:
-                known[row["variant_id"]] = row
+    known = _latest_rows(rows, model)
+    fastest = {variant: choose_threads(medians) for variant in known if len(medians := _medians(known[variant])) > 1}
+    usual = _most_common(fastest.values())
     planned: list[tuple[float, PlannedBundle]] = []
     for bundle in bundles:
-        count, width = _state(known.get(bundle.variant_id))
+        by_threads = known.get(bundle.variant_id, {})
+        threads = fastest.get(bundle.variant_id, usual)
+        latest = max(by_threads.values(), key=lambda row: int(row["last_at"]), default=None)
+        count, width = _state(latest if threads is None else by_threads.get(threads))
         if count < ENOUGH_RUNS:
             runs, reason = ENOUGH_RUNS - count, f"{count} usable runs; {ENOUGH_RUNS} are wanted"
         elif width > TARGET_WIDTH:
@@ -45,10 +49,34 @@ def make_plan(bundles: Sequence[BundleSummary], rows: Sequence[Mapping[str, Any]
             reason = f"the median's interval is {100 * width:.1f} % wide; {100 * TARGET_WIDTH:.0f} % is wanted"
         else:
             continue
+        if threads is not None:
+            reason += f"; {threads} thread{'s are' if threads > 1 else ' is'} fastest here"
         urgency = math.inf if count == 0 else 1000 - count if count < ENOUGH_RUNS else width
-        planned.append((urgency, PlannedBundle(bundle.bundle_id, bundle.name, runs, reason)))
+        planned.append((urgency, PlannedBundle(bundle.bundle_id, bundle.name, runs, threads, reason)))
     planned.sort(key=lambda entry: (-entry[0], entry[1].name))
     return [bundle for _, bundle in planned]
+
+
+def _latest_rows(rows: Sequence[Mapping[str, Any]], model: str) -> dict[str, dict[int | None, Mapping[str, Any]]]:
+    """Of each variant and thread count, the row that was added to last."""
+    known: dict[str, dict[int | None, Mapping[str, Any]]] = {}
+    for row in rows:
+        if row["model"] == model and row["mode"] == "burst":
+            by_threads = known.setdefault(row["variant_id"], {})
+            latest = by_threads.setdefault(row["thread_count"], row)
+            if row["last_at"] > latest["last_at"]:
+                by_threads[row["thread_count"]] = row
+    return known
+
+
+def _medians(by_threads: Mapping[int | None, Mapping[str, Any]]) -> dict[int, float]:
+    return {threads: row["p50"]["ms"] for threads, row in by_threads.items() if threads is not None and row.get("p50")}
+
+
+def _most_common(counts: Iterable[int]) -> int | None:
+    """The count that is fastest for most variants, the smallest of several."""
+    found = collections.Counter(counts)
+    return min(found, key=lambda count: (-found[count], count), default=None)
 
 
 def _state(row: Mapping[str, Any] | None) -> tuple[int, float]:
