@@ -25,6 +25,7 @@ from mobisdk.cli import (
     runs,
     serve,
     simulate_phones,
+    sweep,
     train,
     verify,
     weights,
@@ -75,6 +76,7 @@ app.command()(doctor.doctor)
 app.add_typer(models.models_app, name="models")
 app.add_typer(weights.weights_app, name="weights")
 app.command()(train.train)
+app.command()(sweep.sweep)
 app.add_typer(runs.runs_app, name="runs")
 app.command()(export.export)
 app.command()(verify.verify)

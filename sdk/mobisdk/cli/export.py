@@ -3,12 +3,13 @@
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mobisdk.cli.console import Json, print_json, progress, say, stdout
 from mobisdk.cli.grid import ExportJob, ExportSettings, export_jobs, find_exported, hash_request
+from mobisdk.cli.lists import split_list
 from mobisdk.cli.recipes import print_recipes
 from mobisdk.cli.verify import LEAST_DELEGATED
 from mobisdk.cli.weights import import_weights
@@ -18,8 +19,6 @@ from mobisdk.training.runs import newest_checkpoint
 
 if TYPE_CHECKING:
     from mobisdk.bundle import Bundle
-
-Value = TypeVar("Value", int, float, str)
 
 
 def export(
@@ -95,7 +94,7 @@ def export(
         raise typer.BadParameter("give android or ios", param_hint="--target")
     if sum(map(bool, (untrained, checkpoint, weights))) > 1:
         raise ConfigError("--untrained, --checkpoint and --weights exclude each other", hint="Give one of them")
-    recipes = [find_recipe(name, target) for name in _split("recipe", recipe, str)] or [find_recipe(None, target)]
+    recipes = [find_recipe(name, target) for name in split_list("recipe", recipe, str)] or [find_recipe(None, target)]
     single = {"arch": arch, "num_classes": num_classes, "stem_stride": stem_stride, "width_divisor": width_divisor}
     given = {field: value for field, value in single.items() if value is not None}
     grid: list[dict[str, Any]] = [
@@ -104,8 +103,8 @@ def export(
             *(
                 [(field, value) for value in values]
                 for field, values in (
-                    ("alpha", _split("alpha", alpha, float)),
-                    ("resolution", _split("resolution", resolution, int)),
+                    ("alpha", split_list("alpha", alpha, float)),
+                    ("resolution", split_list("resolution", resolution, int)),
                 )
                 if values
             )
@@ -193,25 +192,6 @@ def summarize_bundle(bundle: "Bundle") -> dict[str, Any]:
         "delegation": manifest["delegation"],
         "parity": manifest["parity"],
     }
-
-
-def _split(name: str, text: str | None, kind: type[Value]) -> list[Value]:
-    """Read a comma list; nothing given is an empty list.
-
-    Raises:
-        ConfigError: an item is not of that kind, or is empty.
-    """
-    values = []
-    for item in text.split(",") if text is not None else []:
-        try:
-            values.append(kind(item.strip()))
-        except ValueError as exc:
-            raise ConfigError(
-                f"{name} must be a number or a comma list of numbers",
-                got=item,
-                hint=f"Try --{name} 128" if kind is int else f"Try --{name} 0.25,0.5",
-            ) from exc
-    return values
 
 
 def _check_specs(specs: Sequence[ModelSpec]) -> None:

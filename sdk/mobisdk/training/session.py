@@ -2,10 +2,8 @@
 
 import dataclasses
 import importlib.metadata
-import itertools
 import json
 import platform
-import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +15,7 @@ from mobisdk.data.view import choose_input
 from mobisdk.errors import ConfigError, DataError
 from mobisdk.files import folder_atomically
 from mobisdk.specs import InputSpec
+from mobisdk.training.names import check_name, free_name
 from mobisdk.training.plan import TrainingPlan, plan_training
 from mobisdk.training.progress import TrainedRun, TrainProgress
 from mobisdk.training.runs import CACHE, CHECKPOINT, SCHEMA, SPEC, START, RunSummary, read_run
@@ -54,7 +53,7 @@ def train(
         OSError: the disk is full, or `runs` cannot be written.
     """
     if name is not None:
-        _check_name(runs, name)
+        check_name(runs, name)
     dataset = open_dataset(spec.data)
     plan = plan_training(spec, dataset, choose_input(dataset, spec.model.resolution))
     _check_network(plan)
@@ -95,7 +94,7 @@ def fine_tune(
     if wanted != checkpoint.model:
         raise ConfigError("fine-tuning cannot change the network", got=spec.model, allowed=str(checkpoint.model))
     if name is not None:
-        _check_name(runs, name)
+        check_name(runs, name)
     dataset = open_dataset(spec.data)
     plan = plan_training(spec, dataset, checkpoint.input, tuned=True)
     if dataset.classes != checkpoint.labels:
@@ -217,7 +216,7 @@ def _create_folder(
     runs: Path, name: str | None, plan: TrainingPlan, document: Any, fill: Callable[[Path], None] | None = None
 ) -> Path:
     """The run's folder, with spec.json and what `fill` adds, whole or not there."""
-    folder = runs / (name or _free_name(runs, plan))
+    folder = runs / (name or free_name(runs, plan.model.name, plan.data))
     runs.mkdir(parents=True, exist_ok=True)
     with folder_atomically(folder) as partial:
         (partial / SPEC).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -258,22 +257,3 @@ def _check_network(plan: TrainingPlan) -> None:
 
     with torch.device("meta"):
         create_model(plan.model)
-
-
-def _check_name(runs: Path, name: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
-        raise ConfigError("a run's name is a folder's", got=name, allowed="letters, digits, dot, dash, underscore")
-    if (runs / name).exists():
-        raise ConfigError(
-            "there is a run of this name",
-            got=name,
-            hint=f"Go on with it with --resume {name}, or choose another --name",
-        )
-
-
-def _free_name(runs: Path, plan: TrainingPlan) -> str:
-    """`mobilenet_v1-a0.25-r32-digits`, or the same with `-2`, `-3`, … where there is one."""
-    data = re.sub(r"[^A-Za-z0-9_.]+", "-", Path(plan.data).stem) or "data"
-    stem = f"{plan.model.name}-{data}"
-    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
-    return next(name for name in names if not (runs / name).exists())
