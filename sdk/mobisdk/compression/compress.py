@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mobisdk.compression.constraint import constrained_layers, stored_bits
 from mobisdk.compression.result import CompressionResult, LayerChange
-from mobisdk.compression.technique import TechniqueConfig, find_technique
+from mobisdk.compression.technique import ANY_CONSTRAINT, TechniqueConfig, find_technique
 from mobisdk.cost import count_cost
 from mobisdk.errors import ConfigError, DataError, MobiError
 from mobisdk.models.evaluation_mode import evaluation_mode
@@ -91,7 +91,7 @@ def check_clash(module: nn.Module, method: str) -> None:
     """
     clashes = find_technique(method).clashes
     for earlier, layers in constrained_layers(module).items():
-        if earlier in clashes:
+        if earlier in clashes or clashes == ANY_CONSTRAINT:
             raise ConfigError(
                 f"{method} would undo what {earlier} did to {len(layers)} layers",
                 got=layers[0],

@@ -13,7 +13,12 @@ from torch import Tensor, nn
 from mobisdk.compression.result import SkippedLayer
 from mobisdk.errors import ConfigError
 
+ANY_CONSTRAINT = frozenset({"*"})
+"""For a technique that makes new weights out of a layer's: whatever constrained those is undone."""
+
 _MODULES = {
+    "cp": "cp",
+    "low_rank": "low_rank",
     "prune": "magnitude_pruning",
 }
 """Method → module of this package."""
