@@ -1,5 +1,6 @@
 """Trainings that start from a network with weights: their own objective, compressed weights, another data set."""
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +14,13 @@ from torch.nn.utils import parametrize
 from mobisdk.data.batches import Batch
 from mobisdk.errors import ConfigError
 from mobisdk.models import create_model
-from mobisdk.models.checkpoint import Checkpoint, load_model
+from mobisdk.models.checkpoint import Checkpoint, load_checkpoint, load_model
 from mobisdk.specs import InputSpec, ModelSpec
 from mobisdk.training import TrainProgress, TrainSpec, fine_tune, read_run, resume
 
 TINY = ModelSpec(alpha=0.1, resolution=32, num_classes=2)
-GREYS = Checkpoint(TINY, InputSpec(32, 32), ("bright", "dark"), ({"technique": "halving"},), {"run": "first"})
+GREYS = Checkpoint(TINY, InputSpec(32, 32), ("bright", "dark"), origin={"run": "first"})
+HALVED = dataclasses.replace(GREYS, compression=({"technique": "halving"},))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -70,13 +72,13 @@ def test_fine_tune_trains_the_given_network_and_keeps_what_was_done_to_it(greys:
     network = make_network()
     first = network.classifier.weight.detach().clone()  # type: ignore[union-attr,operator]
 
-    run = fine_tune(network, GREYS, spec_for(greys), runs=tmp_path / "runs", name="tuned")
+    run = fine_tune(network, HALVED, spec_for(greys), runs=tmp_path / "runs", name="tuned")
 
-    checkpoint, loaded = load_model(run.checkpoint)
-    assert checkpoint.compression == GREYS.compression
-    assert not torch.equal(loaded.classifier.weight, first)  # type: ignore[arg-type]
+    checkpoint, state = load_checkpoint(run.checkpoint)
+    assert checkpoint.compression == HALVED.compression
+    assert not torch.equal(state["classifier.weight"], first)
     for name, tensor in network.state_dict().items():
-        assert torch.equal(tensor, loaded.state_dict()[name])
+        assert torch.equal(tensor, state[name])
     assert not network.training
     assert read_run(run.folder).plan.learning_rate == pytest.approx(0.2 * 8 / 128 / 10)
     start = read_run(run.folder).start

@@ -1,8 +1,10 @@
 """Whole trainings: on digits as a user starts them, and on two shades of grey where only the machinery matters."""
 
+import errno
 import itertools
 import json
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -111,13 +113,16 @@ def test_train_leaves_a_folder_that_says_everything(greys: Path, tmp_path: Path)
     assert lines[-1]["correct"] == run.correct
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adamw"])
+@pytest.mark.parametrize(
+    ("optimizer", "precision"), [("sgd", "bfloat16"), ("rmsprop", "float32"), ("adamw", "float32")]
+)
 def test_resume_when_interrupted_then_the_weights_are_those_of_an_uninterrupted_run(
-    greys: Path, tmp_path: Path, optimizer: str
+    greys: Path, tmp_path: Path, optimizer: str, precision: str
 ) -> None:
-    straight = train_greys(greys, tmp_path / "straight", optimizer=optimizer)
+    settings = {"optimizer": optimizer, "precision": precision, "learning_rate": 0.005}
+    straight = train_greys(greys, tmp_path / "straight", **settings)
     with pytest.raises(KeyboardInterrupt):
-        train_greys(greys, tmp_path / "stopped", optimizer=optimizer, on_progress=stop_at(epoch=3, step=2))
+        train_greys(greys, tmp_path / "stopped", **settings, on_progress=stop_at(epoch=3, step=2))
     stopped = tmp_path / "stopped" / "greys"
     assert len(read_run(stopped).metrics) == 2
     assert load_model(stopped / "last.safetensors")[0].origin["epoch"] == 2
@@ -129,6 +134,55 @@ def test_resume_when_interrupted_then_the_weights_are_those_of_an_uninterrupted_
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert [line["epoch"] for line in read_run(stopped).metrics] == [1, 2, 3, 4]
     assert resumed.correct == straight.correct
+
+
+@pytest.mark.parametrize(("epoch", "step"), [(1, 1), (2, 3), (3, 4)])
+def test_train_when_told_to_terminate_then_it_stops_after_the_step_and_goes_on_from_there(
+    greys: Path, tmp_path: Path, epoch: int, step: int
+) -> None:
+    def tell(now: TrainProgress) -> None:
+        if (now.epoch, now.step, now.epoch_done) == (epoch, step, False):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    handler = signal.getsignal(signal.SIGTERM)
+    straight = train_greys(greys, tmp_path / "straight")
+    with pytest.raises(SystemExit) as left:
+        train_greys(greys, tmp_path / "stopped", on_progress=tell)
+    assert left.value.code == 143
+    assert signal.getsignal(signal.SIGTERM) is handler
+    seen: list[TrainProgress] = []
+
+    resumed = resume(tmp_path / "stopped" / "greys", on_progress=seen.append)
+
+    # Behind the last of an epoch's four steps its test comes first, and is kept.
+    assert (seen[0].epoch, seen[0].step) == ((epoch, step + 1) if step < 4 else (epoch + 1, 1))
+    assert resumed.checkpoint.read_bytes() == straight.checkpoint.read_bytes()
+    losses = [[line["loss"] for line in read_run(run.folder).metrics] for run in (straight, resumed)]
+    assert losses[0] == losses[1]
+
+
+def test_train_when_the_disk_is_full_then_the_last_good_checkpoint_stays_and_resume_goes_on(
+    greys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight = train_greys(greys, tmp_path / "straight")
+    synced: list[int] = []
+    sync = os.fsync
+
+    def full(descriptor: int) -> None:
+        synced.append(descriptor)
+        if len(synced) > 16:  # two epochs' files are written
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            train_greys(greys, tmp_path / "stopped")
+    folder = tmp_path / "stopped" / "greys"
+
+    assert load_model(folder / "last.safetensors")[0].origin["epoch"] >= 2
+    assert not list(folder.glob(".mobisdk-partial*"))
+    assert resume(folder).checkpoint.read_bytes() == straight.checkpoint.read_bytes()
 
 
 def test_resume_when_no_epoch_was_whole_then_it_starts_as_it_would_have(greys: Path, tmp_path: Path) -> None:
@@ -154,7 +208,7 @@ def test_train_when_the_seed_is_another_then_the_weights_are(greys: Path, tmp_pa
 @pytest.mark.parametrize(
     ("batch_size", "what", "more"),
     # One step an epoch: the weights are looked at before another loss could tell.
-    [(8, "the loss is (nan|inf)", 3), (32, "weights are NaN or infinite", 27)],
+    [(6, "the loss is (nan|inf)", 1), (32, "weights are NaN or infinite", 27)],
 )
 def test_train_when_numbers_overflow_then_config_error_names_step_and_images(
     greys: Path, tmp_path: Path, batch_size: int, what: str, more: int

@@ -14,7 +14,7 @@ def random_crop(images: Tensor, crop: int, padding: int, generator: torch.Genera
     padded[:, padding : side - padding, padding : side - padding] = images
     top, left = torch.randint(0, side - crop + 1, (2, count, 1), generator=generator)
     rows = torch.arange(count)[:, None] * side + top + torch.arange(crop)  # (N,crop), each image's rows
-    starts = (rows * side + left) * 3
+    starts = ((rows * side + left) * 3).to(images.device)
     # Every row of a window is one run of bytes: gathering runs is fifteen times as fast as indexing pixels.
     runs = padded.flatten().unfold(0, crop * 3, 1)
     return runs.index_select(0, starts.flatten()).view(count, crop, crop, 3)
@@ -22,6 +22,6 @@ def random_crop(images: Tensor, crop: int, padding: int, generator: torch.Genera
 
 def random_flip_(images: Tensor, generator: torch.Generator) -> Tensor:
     """Mirror every other (N,H,W,3) image, left to right, in place."""
-    chosen = torch.rand(len(images), generator=generator) < 0.5
+    chosen = (torch.rand(len(images), generator=generator) < 0.5).to(images.device)
     images[chosen] = images[chosen].flip(2)
     return images

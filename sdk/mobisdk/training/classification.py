@@ -1,14 +1,14 @@
 """What Lightning trains: the network, its loss, its batches, and the average of its weights."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from mobisdk.data import DecodedImages
-from mobisdk.data.batches import Augmentation, Batch, HeldOutBatches, TrainingBatches
+from mobisdk.data.batches import Augmentation, Batch, HeldOutBatches, TrainingBatches, derive_seed
 from mobisdk.errors import ConfigError
 from mobisdk.training.averaging import average_weights
 from mobisdk.training.objective import Objective
@@ -17,6 +17,13 @@ from mobisdk.training.plan import TrainingPlan
 
 _HELD_OUT_BATCH = 256
 _NAMES_SHOWN = 5
+_LOSSES_AT_ONCE = 16
+
+
+class _Loss(NamedTuple):
+    value: Tensor
+    step: int
+    indices: Tensor
 
 
 class Classification(LightningModule):
@@ -33,10 +40,8 @@ class Classification(LightningModule):
         super().__init__()
         self.network = network
         self.average = average_weights(network, plan.ema_decay) if plan.ema_decay else None
-        self.batches = self._cut(train, plan, epoch=0)
-        """This epoch's."""
         self.loss_sum = 0.0
-        """Of this epoch's steps."""
+        """Of this epoch's steps whose losses are known."""
         self.correct = 0
         """Held-out images that the result names right, after this epoch."""
         self.tested = len(test.labels)
@@ -44,8 +49,11 @@ class Classification(LightningModule):
         self._plan = plan
         self._train = train
         self._test = test
-        self._shown = torch.empty(0, dtype=torch.int64)
-        """Indices of the last step's images."""
+        self._last_indices = torch.empty(0, dtype=torch.int64)
+        self.batches = self._cut(epoch=0)
+        """This epoch's."""
+        self._unread: list[_Loss] = []
+        """Losses that were not looked at yet: asking a GPU for each would make it wait."""
 
     @property
     def result(self) -> nn.Module:
@@ -54,12 +62,12 @@ class Classification(LightningModule):
 
     def train_dataloader(self) -> TrainingBatches:
         """The coming epoch's batches."""
-        self.batches = self._cut(self._train, self._plan, self.current_epoch)
+        self.batches = self._cut(self.current_epoch)
         return self.batches
 
     def val_dataloader(self) -> HeldOutBatches:
         """The held-out images."""
-        return HeldOutBatches(self._test, self._plan.input, batch_size=_HELD_OUT_BATCH)
+        return HeldOutBatches(self._test, self._plan.input, batch_size=_HELD_OUT_BATCH, device=self._plan.device)
 
     def configure_optimizers(self) -> Any:
         """The plan's optimizer, and its schedule a step."""
@@ -67,27 +75,38 @@ class Classification(LightningModule):
         schedule = build_schedule(optimizer, self._plan, steps=self._plan.epochs * len(self.batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def on_train_epoch_start(self) -> None:
-        """Make what is random in the network follow from the seed and the epoch alone."""
-        torch.default_generator.manual_seed(epoch_seed(self._plan.seed, self.current_epoch))
-        self.loss_sum = 0.0
-
-    def training_step(self, batch: Batch) -> Tensor:
-        """The loss of one batch.
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of one batch. What is random in it follows from the seed and the step alone.
 
         Raises:
             ConfigError: the loss is NaN or infinite.
         """
-        loss = self._objective(self.network, batch)
-        value = float(loss.detach())
-        self._shown = batch.indices
-        if not math.isfinite(value):
-            self._refuse(f"the loss is {value}", step=self.global_step + 1)
-        self.loss_sum += value
+        torch.default_generator.manual_seed(derive_seed(self._plan.seed, self.current_epoch, batch_idx))
+        is_mixed = self._plan.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=is_mixed):
+            loss = self._objective(self.network, batch)
+        self._unread.append(_Loss(loss.detach(), self.global_step + 1, batch.indices))
+        if self.device.type == "cpu" or len(self._unread) == _LOSSES_AT_ONCE:
+            self.read_losses()
         return loss
 
-    def on_train_batch_end(self, *_: Any) -> None:
+    def read_losses(self) -> None:
+        """Look at the losses of the steps since the last time.
+
+        Raises:
+            ConfigError: one is NaN or infinite.
+        """
+        for loss in self._unread:
+            value = float(loss.value)
+            if not math.isfinite(value):
+                self._refuse(f"the loss is {value}", loss.step, loss.indices)
+            self.loss_sum += value
+            self._last_indices = loss.indices
+        self._unread = []
+
+    def optimizer_step(self, *arguments: Any, **named: Any) -> None:
         """Let the average follow."""
+        super().optimizer_step(*arguments, **named)
         if self.average is not None:
             self.average.update_parameters(self.network)
 
@@ -97,16 +116,17 @@ class Classification(LightningModule):
         Raises:
             ConfigError: a weight is NaN or infinite, though no loss has shown it yet.
         """
+        self.read_losses()
         if not all(tensor.isfinite().all() for tensor in self.result.state_dict().values()):
-            self._refuse("weights are NaN or infinite", step=self.global_step)
+            self._refuse("weights are NaN or infinite", self.global_step, self._last_indices)
         self.correct = 0
 
     def validation_step(self, batch: Batch) -> None:
         """Count the images that the result names right."""
         self.correct += int((self.result(batch.images).argmax(1) == batch.labels).sum())
 
-    def _refuse(self, what: str, step: int) -> None:
-        names = [self._train.names[index] for index in self._shown.tolist()]
+    def _refuse(self, what: str, step: int, indices: Tensor) -> None:
+        names = [self._train.names[index] for index in indices.tolist()]
         shown = ", ".join(names[:_NAMES_SHOWN])
         if len(names) > _NAMES_SHOWN:
             shown += f" and {len(names) - _NAMES_SHOWN} more"
@@ -115,17 +135,13 @@ class Classification(LightningModule):
             hint=f"Train with a lower --lr (now {self._plan.learning_rate:g}); if that does not help, look at them",
         )
 
-    @staticmethod
-    def _cut(images: DecodedImages, plan: TrainingPlan, epoch: int) -> TrainingBatches:
+    def _cut(self, epoch: int) -> TrainingBatches:
         return TrainingBatches(
-            images,
-            plan.input,
-            Augmentation(plan.padding, plan.flip),
-            batch_size=plan.batch_size,
-            seed=epoch_seed(plan.seed, epoch),
+            self._train,
+            self._plan.input,
+            Augmentation(self._plan.padding, self._plan.flip),
+            batch_size=self._plan.batch_size,
+            seed=self._plan.seed,
+            epoch=epoch,
+            device=self._plan.device,
         )
-
-
-def epoch_seed(seed: int, epoch: int) -> int:
-    """A seed of its own for every epoch, so that an epoch can be repeated without those before it."""
-    return seed * 1_000_003 + epoch

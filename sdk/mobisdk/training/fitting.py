@@ -14,12 +14,12 @@ from torch import nn
 from mobisdk.data import DecodedImages
 from mobisdk.models import create_model
 from mobisdk.training.classification import Classification
+from mobisdk.training.fast_convolutions import sped_up_convolutions
 from mobisdk.training.objective import Objective, cross_entropy
 from mobisdk.training.plan import TrainingPlan
 from mobisdk.training.progress import TrainProgress
 from mobisdk.training.recorder import Recorder
 from mobisdk.training.runs import STATE
-from mobisdk.training.small_maps import sped_up_small_maps
 from mobisdk.training.state import SafetensorsIO
 
 
@@ -46,7 +46,9 @@ def fit(
     Raises:
         ConfigError: the architecture is unknown, or the loss is NaN or infinite.
         DataError: the state cannot be read.
+        OSError: the disk is full; what `folder` holds is whole.
         KeyboardInterrupt: Ctrl-C; what `folder` holds is whole.
+        SystemExit: SIGTERM, with status 143; the state of the last step is in `folder`.
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng(devices=()))
@@ -55,16 +57,18 @@ def fit(
         torch.default_generator.manual_seed(plan.seed)
         if network is None:
             network = create_model(plan.model)
-        stack.enter_context(sped_up_small_maps(network))
+        if plan.device == "cpu":
+            stack.enter_context(sped_up_convolutions(network))
         # Depthwise convolutions are fastest where a pixel's channels lie side by side.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         network.train()
         module = Classification(network, objective or cross_entropy(plan.label_smoothing), plan, train, test)
+        recorder = Recorder(folder, plan, labels, compression, module, on_progress)
         trainer = Trainer(
             max_epochs=plan.epochs,
-            accelerator="cpu",
+            accelerator=plan.device,
             devices=1,
-            callbacks=[Recorder(folder, plan, labels, compression, module, on_progress)],
+            callbacks=[recorder],
             plugins=[SafetensorsIO()],
             reload_dataloaders_every_n_epochs=1,  # every epoch has an order of its own
             use_distributed_sampler=False,

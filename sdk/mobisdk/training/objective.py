@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -10,7 +11,10 @@ from mobisdk.data.batches import Batch
 from mobisdk.models.auxiliary import AUXILIARY_WEIGHT, HasAuxiliaryHead
 
 Objective: TypeAlias = Callable[[nn.Module, Batch], Tensor]
-"""Gives the scalar loss of a batch; it calls the network itself, as often as it needs to."""
+"""Gives the scalar loss of a batch; it calls the network itself, as often as it needs to.
+
+It runs under autocast where the plan's precision is bfloat16; `compare_heads` gives its losses float32 logits then too.
+"""
 
 
 def cross_entropy(label_smoothing: float) -> Objective:
@@ -28,7 +32,12 @@ def cross_entropy(label_smoothing: float) -> Objective:
 def compare_heads(network: nn.Module, images: Tensor, loss: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
     """The loss of the network's logits, with its auxiliary head's share where it has one; and the logits."""
     if not isinstance(network, HasAuxiliaryHead):
-        logits = network(images)
+        logits = _widen(network(images))
         return loss(logits), logits
-    logits, auxiliary = network.forward_with_auxiliary(images)
+    logits, auxiliary = map(_widen, network.forward_with_auxiliary(images))
     return loss(logits) + AUXILIARY_WEIGHT * loss(auxiliary), logits
+
+
+def _widen(logits: Tensor) -> Tensor:
+    """Of bfloat16's 8 bits a loss would see little."""
+    return logits.float() if logits.dtype == torch.bfloat16 else logits

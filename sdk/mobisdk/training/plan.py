@@ -10,7 +10,14 @@ from mobisdk.data import Dataset
 from mobisdk.data.open import DIGITS
 from mobisdk.errors import ConfigError
 from mobisdk.specs import InputSpec, ModelSpec, spec_from_dict
-from mobisdk.training.spec import PEAK_LEARNING_RATES, OptimizerName, ScheduleName, TrainSpec
+from mobisdk.training.spec import (
+    PEAK_LEARNING_RATES,
+    ChosenDevice,
+    ChosenPrecision,
+    OptimizerName,
+    ScheduleName,
+    TrainSpec,
+)
 
 _SMALL_DATASET = 10_000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 24, 200
@@ -51,6 +58,8 @@ class TrainingPlan:
     ema_decay: float
     seed: int
     skip_broken: bool
+    precision: ChosenPrecision = "float32"
+    device: ChosenDevice = "cpu"
 
 
 def plan_training(spec: TrainSpec, dataset: Dataset, view: InputSpec, *, tuned: bool = False) -> TrainingPlan:
@@ -61,6 +70,8 @@ def plan_training(spec: TrainSpec, dataset: Dataset, view: InputSpec, *, tuned: 
 
     Source: Howard et al. 2017 (arXiv:1704.04861), section 3.2.
     """
+    from mobisdk.training.hardware import choose_device, choose_precision  # asks torch
+
     count = len(dataset.train)
     batch_size = spec.batch_size or (128 if count >= _SMALL_DATASET else 64)
     if tuned:
@@ -71,6 +82,7 @@ def plan_training(spec: TrainSpec, dataset: Dataset, view: InputSpec, *, tuned: 
     epochs = spec.epochs or usual_epochs
     usual_rate = PEAK_LEARNING_RATES[spec.optimizer] * batch_size / 128 * (_TUNED_RATE if tuned else 1)
     usual_ema_decay = _EMA_DECAY if epochs * count >= _STEPS_TO_AVERAGE * batch_size else 0.0
+    device = choose_device(spec.device)
     strength = min(1.0, spec.model.alpha)
     return TrainingPlan(
         model=dataclasses.replace(spec.model, num_classes=len(dataset.classes)),
@@ -89,6 +101,8 @@ def plan_training(spec: TrainSpec, dataset: Dataset, view: InputSpec, *, tuned: 
         ema_decay=usual_ema_decay if spec.ema_decay is None else spec.ema_decay,
         seed=spec.seed,
         skip_broken=spec.skip_broken,
+        precision=choose_precision(spec.precision, device, batch_size),
+        device=device,
     )
 
 

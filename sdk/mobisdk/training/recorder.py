@@ -1,6 +1,9 @@
 """What a training leaves behind after every epoch, and what it tells on the way."""
 
 import json
+import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -17,11 +20,15 @@ from mobisdk.training.plan import TrainingPlan
 from mobisdk.training.progress import TrainProgress
 from mobisdk.training.runs import CHECKPOINT, METRICS, STATE
 
+_SECONDS_UNSAVED = 600
+_TERMINATED = 128 + signal.SIGTERM
+
 
 class Recorder(Callback):
     """Writes checkpoint, metrics and state, each of them whole, and the state last.
 
-    A training that is cut off between them repeats that epoch when it is resumed, with the same result.
+    A training that is cut off between them repeats that epoch when it is resumed, with the same result. In a long epoch
+    the state is also written every few minutes, and at once when the process is told to end.
     """
 
     def __init__(
@@ -44,23 +51,38 @@ class Recorder(Callback):
         self._trained_seconds = 0.0
         """Of this epoch, without its test."""
         self._session_steps = self._steps = 0
+        self._saved_at = 0.0
+        self._told_to_end = False
 
     def state_dict(self) -> dict[str, Any]:
-        """The metrics so far: they are part of the state."""
-        return {"metrics": self._metrics}
+        """What was measured so far is part of the state."""
+        return {
+            "metrics": self._metrics,
+            "steps": self._steps,
+            "loss_sum": self._module.loss_sum,
+            "seconds": self._trained_seconds,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from the metrics that belong to the state."""
+        """Go on from what belongs to the state."""
         self._metrics = state_dict["metrics"]
+        self._steps = state_dict["steps"]
+        self._module.loss_sum = state_dict["loss_sum"]
+        self._trained_seconds = state_dict["seconds"]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Start the clock."""
-        self._session_start = time.perf_counter()
+        """Start the clock, and let SIGTERM end the training where its state can be written.
+
+        That is after a step, or where images are being tested on, when their epoch is recorded. A second signal ends it
+        at once. Lightning puts back what handled the signal before.
+        """
+        if threading.current_thread() is threading.main_thread():  # signals are its alone
+            signal.signal(signal.SIGTERM, self._hear)
+        self._session_start = self._saved_at = time.perf_counter()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Start the epoch's clock."""
-        self._epoch_start = time.perf_counter()
-        self._steps = 0
+        """Start the epoch's clock, from what it took before it was resumed in its middle."""
+        self._epoch_start = time.perf_counter() - self._trained_seconds
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Tell how far it is."""
@@ -69,6 +91,11 @@ class Recorder(Callback):
         self._session_steps += 1
         if self._on_progress is not None:
             self._on_progress(self._progress(trainer.current_epoch, epoch_done=False))
+        is_due = time.perf_counter() - self._saved_at > _SECONDS_UNSAVED
+        if (self._told_to_end or is_due) and self._steps < len(self._module.batches):
+            self._module.read_losses()
+            self._save_state(trainer)
+            self._leave_if_told()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Write what there is now."""
@@ -77,9 +104,24 @@ class Recorder(Callback):
         save_checkpoint(self._folder / CHECKPOINT, self._describe(), self._module.result.state_dict())
         lines = "".join(f"{json.dumps(line)}\n" for line in self._metrics)
         write_atomically(self._folder / METRICS, lines.encode())
-        trainer.save_checkpoint(self._folder / STATE, weights_only=False)
+        self._steps, self._module.loss_sum, self._trained_seconds = 0, 0.0, 0.0  # the next epoch's
+        self._save_state(trainer)
         if self._on_progress is not None:
             self._on_progress(progress)
+        self._leave_if_told()
+
+    def _save_state(self, trainer: Trainer) -> None:
+        trainer.save_checkpoint(self._folder / STATE, weights_only=False)
+        self._saved_at = time.perf_counter()
+
+    def _hear(self, *_: object) -> None:
+        if self._told_to_end:
+            sys.exit(_TERMINATED)
+        self._told_to_end = True
+
+    def _leave_if_told(self) -> None:
+        if self._told_to_end:
+            sys.exit(_TERMINATED)
 
     def _measure(self, trainer: Trainer) -> dict[str, Any]:
         correct, tested = self._module.correct, self._module.tested

@@ -144,9 +144,9 @@ def resume(
         )
     splits = _decode(dataset, run.plan, folder.parent / CACHE, on_decoded)
     if network is None and (folder / START).exists():
-        from mobisdk.models.checkpoint import load_model
+        from mobisdk.compression import load_network
 
-        _, network = load_model(folder / START, expected=run.plan.model)
+        _, network = load_network(folder / START, expected=run.plan.model)
     return _fit(folder, *splits, on_start, on_progress, network=network, objective=objective)
 
 

@@ -10,6 +10,10 @@ from mobisdk.specs import ModelSpec
 
 OptimizerName = Literal["sgd", "rmsprop", "adamw"]
 ScheduleName = Literal["one_cycle", "cosine"]
+ChosenPrecision = Literal["float32", "bfloat16"]
+PrecisionName = Literal["auto", ChosenPrecision]
+ChosenDevice = Literal["cpu", "cuda"]
+DeviceName = Literal["auto", ChosenDevice]
 
 PEAK_LEARNING_RATES: dict[OptimizerName, float] = {"sgd": 0.2, "rmsprop": 0.01, "adamw": 0.02}
 """For batches of 128."""
@@ -40,6 +44,9 @@ class TrainSpec:
     label_smoothing: float | None = None
     ema_decay: float | None = None
     """Of the average over the steps' weights that is tested and kept; 0 keeps the last step's."""
+    precision: PrecisionName = "auto"
+    """Of the convolutions' arithmetic; weights, averages and statistics are float32 always."""
+    device: DeviceName = "auto"
     seed: int = 0
     skip_broken: bool = False
     """Go on without images that cannot be decoded, and count them."""
@@ -48,6 +55,8 @@ class TrainSpec:
         """Check every field."""
         _check_choice("optimizer", self.optimizer, typing.get_args(OptimizerName))
         _check_choice("schedule", self.schedule, typing.get_args(ScheduleName))
+        _check_choice("precision", self.precision, ("auto", "float32", "bfloat16"))
+        _check_choice("device", self.device, ("auto", "cpu", "cuda"))
         if not isinstance(self.data, str) or not self.data:
             raise ConfigError("data must be named", got=self.data, allowed="digits, a folder, a Parquet file")
         if self.epochs is not None:

@@ -1,0 +1,116 @@
+"""Convolutions as a processor computes them quickly, forward and backward, standing in for a network's own.
+
+Each gives the values and gradients of the convolution that it stands in for. They are for the CPU: where oneDNN, which
+computes torch's convolutions there, has a slow path, these take another.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mobisdk.training.optimization import is_depthwise
+
+
+class DepthwiseConv2d(nn.Conv2d):
+    """A depthwise convolution, quick on small maps and, where it strides, in bfloat16.
+
+    On maps smaller than the filters oneDNN has no kernel for the filters' gradient: what it does instead takes 10 to 40
+    times as long, an eighth of a whole step at 32×32. The map is grown to the filters' size and the result cut: zeros
+    beyond the padding's zeros change no value.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Convolve (N,C,H,W) of any size."""
+        height, width = features.shape[2:]
+        rows, columns = self.kernel_size
+        if height >= rows and width >= columns:
+            return self._convolve(features)
+        padding = cast(tuple[int, int], self.padding)
+        height_out = (height + 2 * padding[0] - rows) // self.stride[0] + 1
+        width_out = (width + 2 * padding[1] - columns) // self.stride[1] + 1
+        grown = F.pad(features, (0, max(0, columns - width), 0, max(0, rows - height)))
+        convolved = self._convolve(grown)[:, :, :height_out, :width_out]
+        return convolved.contiguous(memory_format=torch.channels_last)
+
+    def _convolve(self, features: Tensor) -> Tensor:
+        if max(self.stride) == 1 or self.bias is not None or not torch.is_autocast_enabled("cpu"):
+            return super().forward(features)
+        dtype = torch.get_autocast_dtype("cpu")
+        arguments = (list(self.stride), list(cast(tuple[int, int], self.padding)), self.groups)
+        convolved: Tensor = _StridedDepthwise.apply(features.to(dtype), self.weight.to(dtype), *arguments)  # type: ignore[no-untyped-call]
+        return convolved
+
+
+class _StridedDepthwise(torch.autograd.Function):
+    """The input's gradient of a strided depthwise convolution in float32: in bfloat16 oneDNN takes 50 times as long."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, features: Tensor, weight: Tensor, stride: list[int], padding: list[int], groups: int
+    ) -> Tensor:
+        ctx.save_for_backward(features, weight)
+        ctx.arguments = (None, stride, padding, [1, 1], False, [0, 0], groups)
+        return F.conv2d(features, weight, None, stride, padding, 1, groups)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        features, weight = ctx.saved_tensors
+        (gradient,) = gradients
+        backward = torch.ops.aten.convolution_backward
+        of_features, _, _ = backward(
+            gradient.float(), features.float(), weight.float(), *ctx.arguments, [True, False, False]
+        )
+        _, of_weight, _ = backward(gradient, features, weight, *ctx.arguments, [False, True, False])
+        return of_features.to(features.dtype), of_weight, None, None, None
+
+
+class PointwiseConv2d(nn.Conv2d):
+    """A 1×1 convolution as the matrix product that it is over pixels whose channels lie side by side."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Convolve (N,C,H,W) in channels_last memory."""
+        return F.linear(features.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+
+
+@contextlib.contextmanager
+def sped_up_convolutions(network: nn.Module) -> Iterator[None]:
+    """Let a quick convolution with the very same parameters stand in for every depthwise and 1×1 one.
+
+    Convolutions of another class, as parametrizations make them, stay: only their own `forward` knows their filters.
+    """
+    replaced: dict[str, nn.Module] = {}
+    for name, module in list(network.named_modules()):
+        if type(module) is nn.Conv2d and (stand_in := _choose(module)) is not None:
+            replaced[name] = module
+            network.set_submodule(name, _with_parameters_of(module, stand_in))
+    try:
+        yield
+    finally:
+        for name, module in replaced.items():
+            network.set_submodule(name, module)
+
+
+def _choose(convolution: nn.Conv2d) -> type[nn.Conv2d] | None:
+    if is_depthwise(convolution) and convolution.dilation == (1, 1):
+        return DepthwiseConv2d
+    is_pointwise = (convolution.kernel_size, convolution.stride, convolution.groups) == ((1, 1), (1, 1), 1)
+    return PointwiseConv2d if is_pointwise and convolution.padding == (0, 0) else None
+
+
+def _with_parameters_of(convolution: nn.Conv2d, stand_in: type[nn.Conv2d]) -> nn.Conv2d:
+    replacement = stand_in(
+        convolution.in_channels,
+        convolution.out_channels,
+        convolution.kernel_size,  # type: ignore[arg-type]
+        convolution.stride,  # type: ignore[arg-type]
+        convolution.padding,  # type: ignore[arg-type]
+        groups=convolution.groups,
+        bias=convolution.bias is not None,
+        device="meta",
+    )
+    replacement.weight, replacement.bias = convolution.weight, convolution.bias
+    return replacement
