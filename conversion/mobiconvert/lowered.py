@@ -6,8 +6,6 @@ from typing import Any
 
 import torch
 
-from mobiconvert.mil_evaluator.neural_engine import LeavesNeuralEngine
-
 
 @dataclasses.dataclass(frozen=True)
 class Fallback:
@@ -26,8 +24,6 @@ class Delegation:
     ops_delegated: int
     macs_delegated: int
     fallback: tuple[Fallback, ...]
-    leaves_neural_engine: tuple[LeavesNeuralEngine, ...] | None = None
-    """What Core ML is known to run elsewhere, as far as public rules say; None of another backend."""
 
 
 @dataclasses.dataclass(frozen=True)

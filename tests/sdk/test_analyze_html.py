@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from mobisdk.cli.app import app
 from mobisdk.latency.log import parse_run, to_json_line
-from mobisdk.report.html import is_page
+from mobisdk.report.frame import is_page
 
 RUN = parse_run((Path(__file__).parents[1] / "contract/latency/good.jsonl").read_bytes().splitlines()[0])
 EVALUATION: dict[str, Any] = {

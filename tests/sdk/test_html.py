@@ -18,7 +18,8 @@ from mobisdk.latency.log import parse_run
 from mobisdk.latency.record import LatencyRun, durations
 from mobisdk.latency.store import LogSet, SetAside
 from mobisdk.report.accuracy import Accuracy
-from mobisdk.report.html import Beside, build_page, is_page
+from mobisdk.report.frame import is_page
+from mobisdk.report.html import Beside, build_page
 from mobisdk.report.numbers import format_interval_ms, format_ms
 
 RUN = parse_run((Path(__file__).parents[1] / "contract/latency/good.jsonl").read_bytes().splitlines()[0])

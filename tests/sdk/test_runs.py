@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from mobisdk.cli.app import app
 from mobisdk.cli.runs import runs_app
 from mobisdk.errors import DataError
 from mobisdk.specs import InputSpec, ModelSpec
@@ -172,3 +173,55 @@ def test_reading_runs_imports_neither_torch_nor_lightning(tmp_path: Path) -> Non
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert done.stdout == "True []\n"
+
+
+def test_show_draws_the_curves_and_compare_names_what_differs(tmp_path: Path) -> None:
+    write_run(tmp_path, "quarter", QUARTER, day=1)
+    write_run(tmp_path, "half", HALF, day=2)
+
+    shown = show("show", "quarter", "--runs", tmp_path)
+    assert "Loss, epoch 1 to 2" in shown
+    assert "1.000 ███" in shown
+    table = show("compare", "quarter", "half", "--runs", tmp_path)
+    assert "model.alpha" in table
+    assert "learning_rate" not in table
+    document = json.loads(show("compare", "quarter", "half", "--runs", tmp_path, "--json"))
+    assert document["differing"] == {"model.alpha": ["0.25", "0.5"], "model.stem_stride": ["1", "2"]}
+    assert [run["name"] for run in document["runs"]] == ["quarter", "half"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["compare", "quarter"], "compare takes several runs"),
+        (["compare", "quarter", "quarter"], "compare takes several runs"),
+        (["compare", "quarter", "nothing"], "no such run"),
+        (["show", "quarter", "--html", "."], "--html names a folder"),
+        (["show", "fresh", "--html", "page.html"], "no epoch of the run is whole yet"),
+        (["show", "fresh", "--confusion"], "no epoch of the run is whole yet"),
+    ],
+)
+def test_runs_when_asked_for_what_is_not_there_then_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], complaint: str
+) -> None:
+    write_run(tmp_path / "runs", "quarter", QUARTER, day=1)
+    write_run(tmp_path / "runs", "fresh", HALF, day=2, epochs_done=0)
+    monkeypatch.chdir(tmp_path)
+
+    result = CliRunner().invoke(app, ["runs", *arguments])
+
+    assert result.exit_code == 1
+    assert complaint in result.stderr
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_page_when_the_data_or_the_weights_are_gone_then_it_has_the_curves_and_says_why(tmp_path: Path) -> None:
+    write_run(tmp_path, "quarter", QUARTER, day=1)  # its checkpoint is bytes
+
+    result = CliRunner().invoke(
+        app, ["runs", "show", "quarter", "--runs", str(tmp_path), "--html", str(tmp_path / "page.html")]
+    )
+
+    assert result.exit_code == 0, result.stderr
+    assert "What it takes for what is not known here" in result.stderr
+    assert "Epoch by epoch" in (tmp_path / "page.html").read_text(encoding="utf-8")

@@ -16,10 +16,7 @@ with quiet_imports():
 
 
 def coreml_quantizer() -> Quantizer:
-    """W8A8: weights symmetric int8 by output channel; activations uint8 by tensor, from zero up after a ReLU.
-
-    Apple's has no transposed convolutions: their weights stay float16, and the manifest says so.
-    """
+    """W8A8: weights symmetric int8 by output channel; activations uint8 by tensor, from zero up after a ReLU."""
     config = ModuleLinearQuantizerConfig(
         quantization_scheme="symmetric",
         activation_dtype=torch.quint8,

@@ -9,6 +9,7 @@ import typer
 
 from mobisdk.cli.console import Json, print_json, say, stdout
 from mobisdk.cli.logs_argument import Logs, read_runs
+from mobisdk.cli.page_target import check_page_target
 from mobisdk.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def analyze(
     if not needs_samples and (named := [name for name, value in drawn.items() if value not in (None, [])]):
         raise typer.BadParameter(f"{named[0]} stands beside latency in the report of --html; name its file")
     if html is not None:
-        _check_target(html)
+        check_page_target(html)
     if engine is not None and needs_samples:
         raise typer.BadParameter("--html and --charts draw the samples, which --engine leaves where they are")
     if engine is None and not needs_samples and _is_large(logs):
@@ -151,18 +152,6 @@ def describe_set_aside(lines: "Sequence[SetAside]") -> bytes:
 
     documents = ({"file": str(line.file), "line": line.line, "reason": line.reason} for line in lines)
     return "".join(dumps(document) + "\n" for document in documents).encode()
-
-
-def _check_target(html: Path) -> None:
-    """Refuse what is no place for a report, before a minute is spent on it; only a report is written over."""
-    from mobisdk.report.html import is_page
-
-    if html.is_dir():
-        raise ConfigError("--html names a folder", got=str(html), allowed="a file", hint=f"Try {html / 'report.html'}")
-    if not html.parent.is_dir():
-        raise ConfigError("--html names a file in a folder that is not there", got=str(html))
-    if html.exists() and not is_page(html):
-        raise ConfigError("--html would write over a file that is no report of mobisdk's", got=str(html))
 
 
 def _find_beside(report: "AnalysisReport", accuracy: Sequence[Path], against: str | None, limits: "Limits") -> "Beside":

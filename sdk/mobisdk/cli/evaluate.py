@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mobisdk.cli.bundles import BundlePath, open_bundle
+from mobisdk.cli.confusion import PAIRS_SHOWN, print_confusion
 from mobisdk.cli.console import Json, print_json, progress, say, stdout
 from mobisdk.cli.labelled_images import check_classes, choose_images, list_names
 from mobisdk.errors import BundleError
@@ -26,10 +27,6 @@ _CHUNK = 32
 """Images decoded at a time: 400 MB at the largest resolution."""
 _NO_CACHE = Path(os.devnull)
 """So few images fit in memory at every resolution: no cache is made of them."""
-_MOST_CLASSES_SHOWN = 20
-_ANY_WIDTH = 10_000
-"""A matrix that is wider than the terminal is left out: cut, its numbers would be others."""
-_PAIRS_SHOWN = 5
 
 
 class Split(enum.StrEnum):
@@ -186,14 +183,13 @@ def describe_evaluation(evaluation: "Evaluation", bundle: "Bundle", dataset: "Da
             )
         ],
         "confusion": [dataclasses.asdict(cell) for cell in evaluation.cells],
-        "most_confused": [dataclasses.asdict(cell) for cell in evaluation.most_confused(_PAIRS_SHOWN)],
+        "most_confused": [dataclasses.asdict(cell) for cell in evaluation.most_confused(PAIRS_SHOWN)],
     }
 
 
 def _print_report(evaluation: "Evaluation", heading: str) -> None:
     from rich.text import Text
 
-    from mobisdk.report.confusion import build_confusion_table
     from mobisdk.report.printable import printable
 
     out = stdout()
@@ -202,16 +198,7 @@ def _print_report(evaluation: "Evaluation", heading: str) -> None:
         f"{evaluation.accuracy:.1%} right: {evaluation.correct} of {evaluation.images} images, "
         f"95 % interval {evaluation.low:.1%} to {evaluation.high:.1%}"
     )
-    out.print()
-    if len(evaluation.classes) <= _MOST_CLASSES_SHOWN:
-        table = build_confusion_table(evaluation)
-        if out.measure(table, options=out.options.update(max_width=_ANY_WIDTH)).maximum <= out.width:
-            out.print("What the images are, in rows, and what they were named, in columns:")
-            out.print(table)
-            out.print()
-    out.print("Most confused:" if evaluation.correct < evaluation.images else "Nothing was confused.")
-    for cell in evaluation.most_confused(_PAIRS_SHOWN):
-        out.print(Text(printable(f"  {cell.label} taken for {cell.predicted}: {cell.count} of {cell.images}")))
+    print_confusion(evaluation)
 
 
 def _explain(evaluation: "Evaluation", bundle: "Bundle", split: Split, available: int) -> Iterator[str]:

@@ -1,52 +1,34 @@
 """The report as one HTML file: it needs no network, and nothing that a phone wrote can act in it."""
 
-import base64
 import dataclasses
-import hashlib
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from itertools import groupby
-from pathlib import Path
 from typing import Any, Final
 
 import jinja2
 from markupsafe import Markup
 
-import mobisdk
 from mobisdk.latency.analysis import AnalysisReport, GroupReport
 from mobisdk.latency.compare import Comparison
 from mobisdk.latency.record import Device, LatencyRun
 from mobisdk.latency.store import LogSet
 from mobisdk.report.accuracy import Accuracy
 from mobisdk.report.blocks import Block, build_blocks
-from mobisdk.report.charts.theme import CONFIG, NO_LIMITS, Limits
+from mobisdk.report.charts.theme import NO_LIMITS, Limits
 from mobisdk.report.circumstances import describe_circumstances, describe_coverage, describe_kept_apart
+from mobisdk.report.frame import KeyFigure, create_environment, render_page
 from mobisdk.report.html_table import build_sortable_table
 from mobisdk.report.labels import Row, table_rows
 from mobisdk.report.numbers import format_ms
-from mobisdk.report.printable import printable
 from mobisdk.report.summary import explain
 
-_PAGE: Final = Path(__file__).with_name("page")
-_MARK: Final = b'<meta name="generator" content="mobisdk '
-_MARK_WITHIN_BYTES: Final = 2048
 _CHARTS_BYTES: Final = 500_000
 _SECTIONS_BYTES: Final = 950_000
 """Where charts and sections end: with the scripts' 0.9 MB the file stays below 2 MB, however much was measured."""
 _MOST_ROWS, _MOST_SENTENCES, _MOST_SET_ASIDE = 500, 6, 100
-
-
-@dataclasses.dataclass(frozen=True)
-class KeyFigure:
-    """A number to be read from afar, and what it is of."""
-
-    name: str
-    value: str
-    detail: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,42 +42,21 @@ class Beside:
 
 def build_page(report: AnalysisReport, logs: LogSet, beside: Beside, made_at: datetime) -> str:
     """Build the page of `report`, which was made from `logs`."""
-    environment = _create_environment()
+    environment = create_environment()
     devices = [list(groups) for _, groups in groupby(report.groups, key=lambda group: group.device_label)]
-    sections = _build_sections(environment, report, devices, logs.runs, beside)
-    style, script = ((_PAGE / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
-    charts = _bundle_charts_script()
-    return environment.get_template("report.html.j2").render(
-        policy=_policy([style], [script, charts]),
-        style=Markup(style),  # noqa: S704
-        script=Markup(script),  # noqa: S704
-        charts=Markup(charts),  # noqa: S704
-        config=CONFIG,
+    return render_page(
+        environment,
+        "report.html.j2",
+        made_at,
         subject=devices[0][0].device_label if len(devices) == 1 else f"{len(devices):,} devices",
         sentences=explain(report),
         most_sentences=_MOST_SENTENCES,
         key_figures=list(_key_figures(report, beside)),
-        sections=sections,
+        sections=_build_sections(environment, report, devices, logs.runs, beside),
         devices=len(devices),
         report=report,
         most_set_aside=_MOST_SET_ASIDE,
-        made_at=f"{made_at.day} {made_at:%B %Y, %H:%M %Z}",
-        version=mobisdk.__version__,
     )
-
-
-@cache
-def _bundle_charts_script() -> str:
-    """Vega, Vega-Lite and Vega-Embed in one script; it takes two seconds, and is the same every time."""
-    from vl_convert import javascript_bundle
-
-    return javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
-
-
-def is_page(path: Path) -> bool:
-    """Tell whether the file at `path` is a page that `build_page` built."""
-    with path.open("rb") as file:
-        return _MARK in file.read(_MARK_WITHIN_BYTES)
 
 
 def _build_sections(
@@ -192,36 +153,3 @@ def _key_figures(report: AnalysisReport, beside: Beside) -> Iterator[KeyFigure]:
 def _where(group: GroupReport, devices: int) -> str:
     named = [group.variant_label, group.bundle.recipe, *([group.device_label] if devices > 1 else [])]
     return ", ".join(named)
-
-
-def _create_environment() -> jinja2.Environment:
-    """Create the templates' environment: every text is made printable and escaped, wherever it stands."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_PAGE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: printable(value) if type(value) is str else value,
-    )
-    environment.filters["as_json"] = _as_json
-    return environment
-
-
-def _as_json(value: Any) -> Markup:
-    """Write `value` so that no text in it can end the script element that it stands in."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return Markup(text.replace("<", "\\u003c"))  # noqa: S704
-
-
-def _policy(styles: Sequence[str], scripts: Sequence[str]) -> str:
-    """Name what may run, by its hash; all else, and every request, is refused."""
-
-    def hashes(texts: Sequence[str]) -> str:
-        digests = (hashlib.sha256(text.encode()).digest() for text in texts)
-        return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
-
-    return (
-        f"default-src 'none'; script-src {hashes(scripts)}; style-src {hashes(styles)}; "
-        "base-uri 'none'; form-action 'none'"
-    )
