@@ -31,7 +31,7 @@ from mobisdk.bundle import Bundle, compute_variant_id, write_bundle
 from mobisdk.bundle.bundle import LABELS_NAME
 from mobisdk.cost import count_cost
 from mobisdk.data.photographs import image_set_sha256, load_photographs, photograph_crops
-from mobisdk.errors import ConfigError, ConversionError, ParityError
+from mobisdk.errors import BundleError, ConfigError, ConversionError, ParityError
 from mobisdk.layers.parametrized import without_parametrizations
 from mobisdk.models.checkpoint import weights_sha256
 from mobisdk.preprocess import preprocess
@@ -228,7 +228,13 @@ def _runner(folder: Path, recipe: Recipe, lowered: Lowered) -> Iterator[_Run]:
         yield lambda images: np.concatenate([simulate(_to_tensor(image)).detach().numpy() for image in images])
         return
     classifier = open_classifier(folder, recipe.target, lowered.input, lowered.output)
-    classifier.load()
+    try:
+        classifier.load()
+    except BundleError as exc:
+        raise ConversionError(
+            f"{recipe.name}: {recipe.backend} wrote a program that its runtime does not load: {exc.what}",
+            hint="This network needs another recipe; please report it",
+        ) from exc
     try:
         yield lambda images: np.stack([classifier.forward(classifier.prepare(image)) for image in images])
     finally:

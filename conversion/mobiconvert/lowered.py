@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+from mobiconvert.mil_evaluator.neural_engine import LeavesNeuralEngine
+
 
 @dataclasses.dataclass(frozen=True)
 class Fallback:
@@ -24,6 +26,8 @@ class Delegation:
     ops_delegated: int
     macs_delegated: int
     fallback: tuple[Fallback, ...]
+    leaves_neural_engine: tuple[LeavesNeuralEngine, ...] | None = None
+    """What Core ML is known to run elsewhere, as far as public rules say; None of another backend."""
 
 
 @dataclasses.dataclass(frozen=True)

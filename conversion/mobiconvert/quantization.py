@@ -3,6 +3,8 @@
 Which operators are rounded, and how, is the quantizer's knowledge: every backend brings its own.
 """
 
+import math
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ from mobiconvert.quiet import quiet_imports
 with quiet_imports():
     from torchao.quantization.pt2e import disable_fake_quant
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+_LAYERS = ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "linear")
 
 
 def quantize(program: ExportedProgram, quantizer: Any, calibration: NDArray[np.uint8]) -> ExportedProgram:
@@ -43,6 +47,28 @@ def export_quantized(quantized: torch.fx.GraphModule, program: ExportedProgram) 
 def _used(graph: torch.fx.GraphModule) -> set[str]:
     """Names of the parameters that the graph reads: float weights that were rounded are not among them."""
     return {str(node.target) for node in graph.graph.nodes if node.op == "get_attr"}
+
+
+def describe_rounding(rounded: ExportedProgram) -> dict[str, Any]:
+    """How many weights of layers are stored in int8, and which are not because the quantizer has no such operator."""
+    compressed, kept, elements = [], Counter[str](), Counter[str]()
+    for node in rounded.graph.nodes:
+        operator = str(node.target).split(".")[1] if str(node.target).startswith("aten.") else ""
+        if operator not in _LAYERS or not isinstance(weight := node.args[1], torch.fx.Node):
+            continue
+        size = math.prod(weight.meta["val"].shape)
+        if "dequantize" in str(weight.target):
+            compressed.append(size)
+        elif weight.op == "placeholder":  # else it is computed, as both sides of attention are
+            reason = f"the quantizer rounds no {operator}"
+            kept[reason] += 1
+            elements[reason] += size
+    return {
+        "compressed": {"tensors": len(compressed), "elements": sum(compressed)},
+        "kept": [
+            {"reason": reason, "tensors": count, "elements": elements[reason]} for reason, count in sorted(kept.items())
+        ],
+    }
 
 
 def is_of_the_network(node: torch.fx.Node) -> bool:

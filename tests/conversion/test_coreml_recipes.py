@@ -22,6 +22,7 @@ from mobiconvert.layer_sqnr import measure_package_layers
 from mobiconvert.mil_evaluator.coreml_proto import import_messages
 from mobisdk.bundle import Bundle, read_bundle, verify_files
 from mobisdk.cli.networks import create_untrained_network
+from mobisdk.cli.verify import verify_bundle
 from mobisdk.data.photographs import photograph_crops
 from mobisdk.devices.golden import check_golden
 from mobisdk.errors import ConversionError
@@ -286,3 +287,37 @@ def test_mobilenet_is_as_small_as_promised(tmp_path: Path) -> None:
     assert sizes["coreml_palette_4bit"] <= 0.30 * sizes["coreml_fp16"]
     assert sizes["coreml_sparse"] <= 0.60 * sizes["coreml_fp16"]
     assert sizes["coreml_palette_1bit"] <= 0.12 * sizes["coreml_fp16"]
+
+
+class Grows(nn.Module):
+    """A transposed convolution with a filter a channel, as a factorized network has; its norm is folded by us."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        self.up = nn.ConvTranspose2d(8, 8, 2, stride=2, groups=8)
+        self.norm = nn.BatchNorm2d(8)
+        self.classifier = nn.Linear(8, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.classifier(torch.relu(self.norm(self.up(torch.relu(self.down(x))))).mean((2, 3)))
+
+
+def test_int8_leaves_transposed_convolutions_in_float16_and_says_so(tmp_path: Path) -> None:
+    bundle = export("coreml_int8", tmp_path, Grows().eval())
+    assert bundle.manifest["target"]["weights"] == {
+        "compressed": {"tensors": 2, "elements": 8 * 27 + 5 * 8},
+        "kept": [{"reason": "the quantizer rounds no conv_transpose2d", "tensors": 1, "elements": 8 * 4}],
+    }
+    assert sum(each.type == "constexpr_affine_dequantize" for each in operations(bundle)) == 2
+    checks = {check.name: check.found for check in verify_bundle(bundle.path)}
+    assert checks["weights"] == ("2 of 3 are stored in fewer bits; kept: 1 (the quantizer rounds no conv_transpose2d)")
+
+
+def test_manifest_names_what_is_known_to_leave_the_neural_engine(bundles: dict[str, Bundle]) -> None:
+    (layer, *_) = bundles["coreml_fp32"].manifest["delegation"]["leaves_neural_engine"]
+    assert (layer["op"], layer["count"]) == ("conv", 4)
+    assert layer["reason"].startswith("float32")
+    assert layer["source"].startswith("https://apple.github.io/coremltools/")
+    assert bundles["coreml_fp16"].manifest["delegation"]["leaves_neural_engine"] == []
+    assert bundles["executorch_coreml_fp16"].manifest["delegation"]["leaves_neural_engine"] is None

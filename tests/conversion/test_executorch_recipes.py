@@ -306,3 +306,47 @@ def test_delegation_when_operators_are_left_then_each_has_its_reason(
         assert found[operator].startswith(start)
     assert delegation["ops_total"] == delegation["ops_delegated"] + sum(e["count"] for e in delegation["fallback"])
     assert bundle.delegated_share == (0.0 if recipe == "portable_fp32" else 1.0)
+
+
+class MovesValues(torch.nn.Module):
+    """Between its layers values are cut out, and framed with zeros, before the next one brings a range of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = torch.nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        self.left, self.right = torch.nn.Conv2d(4, 8, 1), torch.nn.Conv2d(8, 8, 1)
+        self.classifier = torch.nn.Linear(8, 5)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.stem(image))
+        framed = torch.nn.functional.avg_pool2d(torch.nn.functional.pad(x, (1, 1, 1, 1)), 3, 1)
+        first, second = x[:, :4], x[:, 4:]
+        mixed = torch.cat([first + second, first - second], 1)
+        return self.classifier((self.left(mixed[:, 2:6]) + self.right(framed)).mean((2, 3)))
+
+
+def convert_moving(folder: Path) -> Bundle:
+    torch.manual_seed(0)
+    recipe = find_recipe("xnnpack_int8", "android")
+    return convert(MovesValues().eval(), InputSpec(16, 16), recipe, folder, weights=WeightsOrigin("random", "a test's"))
+
+
+def test_xnnpack_int8_when_values_are_only_moved_then_their_range_moves_with_them(tmp_path: Path) -> None:
+    bundle = convert_moving(tmp_path)
+    assert bundle.delegated_share == 1.0
+    assert bundle.manifest["parity"]["sqnr_db"] > 25
+    assert bundle.manifest["target"]["weights"] == {
+        "compressed": {"tensors": 4, "elements": 8 * 27 + 8 * 4 + 8 * 8 + 5 * 8},
+        "kept": [],
+    }
+
+
+def test_convert_when_the_runtime_refuses_what_was_lowered_then_no_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mobiconvert.executorch import xnnpack
+
+    monkeypatch.setattr(xnnpack, "_share_range_of_input", id)
+    with pytest.raises(ConversionError, match="xnnpack_int8: xnnpack wrote a program that its runtime does not load"):
+        convert_moving(tmp_path)
+    assert list(tmp_path.iterdir()) == []

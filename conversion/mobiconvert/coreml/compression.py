@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mobiconvert.coreml.clustering import Clusters, cluster_values, cluster_vectors
 from mobiconvert.quiet import quiet_imports
 from mobiconvert.recipes.recipe import LinearWeights, Palette, Sparse
+from mobisdk.compression.clustering import Clusters, cluster_values, cluster_vectors
 from mobisdk.errors import ConversionError
 
 with quiet_imports():

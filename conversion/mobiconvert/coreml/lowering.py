@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mobiconvert.coreml.compression import compress_weights
 from mobiconvert.coreml.requantization import drop_rounding_after_reshape
 from mobiconvert.lowered import Delegation, Lowered
+from mobiconvert.mil_evaluator import describe_package
 from mobiconvert.quiet import quiet_imports
 from mobiconvert.recipes import Recipe
 
@@ -45,9 +46,10 @@ def lower(
     if recipe.calibrates:
         # Imported here: the other recipes need none of ExecuTorch, which takes seconds.
         from mobiconvert.executorch.coreml_quantizer import coreml_quantizer
-        from mobiconvert.quantization import quantize
+        from mobiconvert.quantization import describe_rounding, quantize
 
         lowered = drop_rounding_after_reshape(quantize(program, coreml_quantizer(), calibration))
+        requirements["weights"] = describe_rounding(lowered)
     with quiet_imports():
         model = ct.convert(
             lowered.run_decompositions({}),
@@ -66,8 +68,9 @@ def lower(
     operators = _count_operators(specification)
     requirements["specification_version"] = specification.specificationVersion
     make_reproducible(folder / PACKAGE_NAME)
+    leaving = describe_package(folder / PACKAGE_NAME).leaves_neural_engine
     return Lowered(
-        delegation=Delegation(sum(operators.values()), sum(operators.values()), macs, ()),
+        delegation=Delegation(sum(operators.values()), sum(operators.values()), macs, (), leaving),
         input={
             "name": INPUT_NAME,
             "kind": "image",

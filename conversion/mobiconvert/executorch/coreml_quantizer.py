@@ -16,7 +16,10 @@ with quiet_imports():
 
 
 def coreml_quantizer() -> Quantizer:
-    """W8A8: weights symmetric int8 by output channel; activations uint8 by tensor, from zero up after a ReLU."""
+    """W8A8: weights symmetric int8 by output channel; activations uint8 by tensor, from zero up after a ReLU.
+
+    Apple's has no transposed convolutions: their weights stay float16, and the manifest says so.
+    """
     config = ModuleLinearQuantizerConfig(
         quantization_scheme="symmetric",
         activation_dtype=torch.quint8,

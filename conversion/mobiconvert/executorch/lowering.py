@@ -3,6 +3,7 @@
 import importlib.metadata
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ def lower(
         input={"name": "image", "kind": "tensor", "shape": shapes[str(image)], "dtype": "float32", "color": "RGB"},
         output={"name": "logits", "shape": shapes[str(logits)], "dtype": "float32", "activation": "logits"},
         tool_versions={"executorch": version, "coremltools": _coremltools_version(recipe)},
-        requirements={"min_runtime": version},
+        requirements={"min_runtime": version, **_describe_weights(prepared, recipe)},
         simulate=simulate,
         rounded=prepared if recipe.calibrates else None,
     )
@@ -69,6 +70,14 @@ def _prepare(
 
         return quantize(program, backend.quantizer, images)
     return to_half_precision(program) if recipe.precision == "fp16" and backend.rounds_graph else program
+
+
+def _describe_weights(prepared: ExportedProgram, recipe: Recipe) -> dict[str, Any]:
+    if not recipe.calibrates:
+        return {}
+    from mobiconvert.quantization import describe_rounding
+
+    return {"weights": describe_rounding(prepared)}
 
 
 def _simulate(

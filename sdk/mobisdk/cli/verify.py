@@ -5,7 +5,7 @@ import functools
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -121,6 +121,8 @@ def verify_bundle(path: Path) -> Iterator[Check]:
             if _has_core_ml(bundle):
                 yield _check_golden("golden under Core ML itself", bundle, load_coreml_classifier)
             yield _report_delegation(bundle)
+            if "weights" in bundle.manifest["target"]:
+                yield _report_weights(bundle.manifest["target"]["weights"])
             if bundle.target.runtime == "coreml":
                 yield _report_neural_engine(bundle)
     except MobiError as error:
@@ -244,6 +246,14 @@ def _report_neural_engine(bundle: "Bundle") -> Check:
     from mobisdk.cli.verify_package import report_neural_engine
 
     return report_neural_engine(describe_package(bundle.model_path))
+
+
+def _report_weights(weights: Any) -> Check:
+    """Which weights are stored in fewer bits, as the manifest says it: what is kept is allowed, and should be seen."""
+    tensors = weights["compressed"]["tensors"]
+    kept = [f"{entry['tensors']} ({entry['reason']})" for entry in weights["kept"]]
+    found = f"{tensors} of {tensors + sum(entry['tensors'] for entry in weights['kept'])} are stored in fewer bits"
+    return Check("weights", True, found + (f"; kept: {', '.join(kept)}" if kept else ""), weights)
 
 
 def _report_delegation(bundle: "Bundle") -> Check:

@@ -17,9 +17,16 @@ ANY_CONSTRAINT = frozenset({"*"})
 """For a technique that makes new weights out of a layer's: whatever constrained those is undone."""
 
 _MODULES = {
+    "binary": "binary_weights",
     "cp": "cp",
+    "deep_compression": "deep_compression",
+    "fixed_point": "fixed_point",
+    "hash": "hashing",
+    "low_bits": "low_bits",
     "low_rank": "low_rank",
+    "product_quantization": "product_quantization",
     "prune": "magnitude_pruning",
+    "structured": "structured_transforms",
 }
 """Method → module of this package."""
 

@@ -6,6 +6,7 @@ from mobisdk.layers.fastfood_linear import FastfoodLinear, walsh_hadamard
 from mobisdk.layers.flattened_conv import FlattenedConv2d
 from mobisdk.layers.inverted_residual import InvertedResidual
 from mobisdk.layers.parallel import Parallel
+from mobisdk.layers.pointwise_structured import PointwiseStructured
 from mobisdk.layers.separable_conv import SeparableConv2d
 from mobisdk.layers.single_intra_channel_conv import RingProjection, SingleIntraChannelConv2d, SpatialBottleneckConv2d
 from mobisdk.layers.squeeze_excite import SqueezeExcite
@@ -21,6 +22,7 @@ __all__ = [
     "FusedInvertedBottleneck",
     "InvertedResidual",
     "Parallel",
+    "PointwiseStructured",
     "RingProjection",
     "SeparableConv2d",
     "SingleIntraChannelConv2d",

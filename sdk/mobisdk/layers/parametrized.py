@@ -17,20 +17,25 @@ def parametrizations_of(module: nn.Module) -> dict[str, ParametrizationList]:
 
 
 def without_parametrizations(model: nn.Module) -> nn.Module:
-    """A copy in which every parametrized tensor is a plain one of its present value, as toolchains want it.
+    """A copy in which every parametrized tensor is a plain one of its present value, as toolchains want it."""
+    plain = copy.deepcopy(model)
+    for module in list(plain.modules()):
+        remove_parametrizations_(module)
+    return plain
+
+
+def remove_parametrizations_(module: nn.Module) -> None:
+    """Make the module's own tensors plain ones of their present values.
 
     torch's own `remove_parametrizations` also takes the property from the class, which copies share: the network that
     was copied would lose it.
     """
-    plain = copy.deepcopy(model)
-    for module in list(plain.modules()):
-        values: dict[str, Tensor] = {name: getattr(module, name) for name in parametrizations_of(module)}
-        if values:
-            module.__class__ = type_before_parametrizations(module)
-            delattr(module, _LISTS)
-        for name, value in values.items():
-            module.register_parameter(name, nn.Parameter(value.detach().clone()))
-    return plain
+    values: dict[str, Tensor] = {name: getattr(module, name) for name in parametrizations_of(module)}
+    if values:
+        module.__class__ = type_before_parametrizations(module)
+        delattr(module, _LISTS)
+    for name, value in values.items():
+        module.register_parameter(name, nn.Parameter(value.detach().clone()))
 
 
 def is_inside_parametrization(name: str) -> bool:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mobisdk.training.optimization import is_depthwise
+from mobisdk.layers.depthwise import is_depthwise
 
 
 class DepthwiseConv2d(nn.Conv2d):

@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import nn, optim
 
+from mobisdk.layers.depthwise import is_depthwise
 from mobisdk.training.plan import TrainingPlan
 from mobisdk.training.schedule import learning_rate_factor
 
@@ -40,10 +41,7 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     """
     # By the module's parameters, since a parametrized `weight` is none.
     depthwise = {
-        id(parameter)
-        for module in model.modules()
-        if isinstance(module, nn.Conv2d) and is_depthwise(module)
-        for parameter in module.parameters()
+        id(parameter) for module in model.modules() if is_depthwise(module) for parameter in module.parameters()
     }
     decayed: list[nn.Parameter] = []
     free: list[nn.Parameter] = []
@@ -52,8 +50,3 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
             continue
         (free if parameter.dim() < 2 or id(parameter) in depthwise else decayed).append(parameter)
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
-
-
-def is_depthwise(convolution: nn.Conv2d) -> bool:
-    """Whether every channel has filters of its own."""
-    return convolution.groups > 1 and convolution.groups == convolution.in_channels

@@ -1,6 +1,6 @@
-"""k-means for palettes: the same table for the same weights, on every run.
+"""k-means for codebooks: the same table for the same weights, on every run.
 
-coremltools clusters with scikit-learn, whose sums depend on the number of threads. Here sums are taken in one order.
+scikit-learn's sums depend on the number of threads. Here they are taken in one order.
 """
 
 import numpy as np
@@ -16,10 +16,12 @@ Clusters = tuple[NDArray[np.floating], NDArray[np.uint8]]
 """The table, and each element's place in it."""
 
 
-def cluster_values(values: NDArray[np.floating], count: int) -> Clusters:
+def cluster_values(values: NDArray[np.floating], count: int, first: NDArray[np.float64] | None = None) -> Clusters:
     """`count` values, ascending, that stand for `values` (flat) with a small squared error; at most 256.
 
-    Lloyd's algorithm on the distinct values, from centroids that are as dense as the cube root of the values' density.
+    Lloyd's algorithm on the distinct values, from the centroids `first`, ascending, or from ones that are as dense as
+    the cube root of the values' density.
+
     Source: Panter and Dite, Quantization distortion in pulse-count modulation with nonuniform spacing of levels, 1951.
     """
     distinct, places, weights = np.unique(values, return_inverse=True, return_counts=True)
@@ -28,7 +30,7 @@ def cluster_values(values: NDArray[np.floating], count: int) -> Clusters:
         return np.pad(distinct, (0, count - len(points)), mode="edge"), places.astype(np.uint8)
     mass = np.concatenate([[0], np.cumsum(weights)])
     moment = np.concatenate([[0], np.cumsum(weights * points)])
-    centroids = _first_values(points, weights, count)
+    centroids = _first_values(points, weights, count) if first is None else first
     edges = np.zeros(count + 1, dtype=np.int64)
     edges[-1] = len(points)
     for _ in range(_ROUNDS_OF_VALUES):
