@@ -13,6 +13,7 @@ from mobisdk.errors import ConfigError, UnsupportedError
 from mobisdk.layers import StructuredLinear
 from mobisdk.layers.parametrized import is_inside_parametrization, parametrizations_of
 from mobisdk.models.evaluation_mode import evaluation_mode
+from mobisdk.models.quick_shapes import QuickShapes
 from mobisdk.models.registry import create_model
 from mobisdk.specs import ModelSpec
 
@@ -92,7 +93,7 @@ def count_spec_cost(spec: ModelSpec) -> Cost:
     Raises:
         ConfigError: the architecture is unknown, or α leaves a layer without a channel.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), QuickShapes():
         model = create_model(spec)
     return count_cost(model, (1, 3, spec.resolution, spec.resolution))
 
@@ -187,13 +188,13 @@ def _kind(name: str, module: nn.Module) -> str:
 def _run_on_meta(model: nn.Module, input_shape: tuple[int, ...]) -> None:
     """Run shapes without values: parameters and buffers are replaced for the length of the call."""
     on_meta = {
-        f"{path}.{name}" if path else name: torch.empty_like(tensor, device="meta")
+        f"{path}.{name}" if path else name: torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
         for path, module in model.named_modules()
         for name, tensor in _own_tensors(module)
     }
     dtype = next((tensor.dtype for tensor in on_meta.values() if tensor.is_floating_point()), torch.float32)
     try:
-        with evaluation_mode(model), torch.no_grad():
+        with evaluation_mode(model), torch.no_grad(), QuickShapes():
             # Every place of a tied tensor is listed, once a module: torch's own tying does not restore a module that
             # is registered twice.
             image = torch.empty(input_shape, dtype=dtype, device="meta")

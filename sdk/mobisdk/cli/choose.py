@@ -164,23 +164,13 @@ def _join_evaluations(documents: "Sequence[Path]", report: "AnalysisReport") -> 
 
 
 def _read_workspace(runs: Path) -> "tuple[list[KnownAccuracy], str]":
-    """The trainings of the data that was trained on last: accuracies of different images cannot be compared."""
-    from mobisdk.errors import DataError
+    """The trainings of the data that was trained on last, and that data."""
+    from mobisdk.cli.comparable_runs import list_comparable_runs
     from mobisdk.latency.known_accuracy import KnownAccuracy
-    from mobisdk.training import list_runs
 
-    done = [run for run in list_runs(runs) if run.metrics]
-    if not done:
-        raise DataError(
-            "how accurate these networks are is not known", got=str(runs),
-            allowed="trainings in --runs, or --accuracy with a CSV of arch, alpha, resolution, accuracy",
-        )  # fmt: skip
-    newest = done[-1]
-    same = [run for run in done if run.data.get("sha256") == newest.data.get("sha256")]
-    if len(same) < len(done):
-        say(f"{len(done) - len(same)} trainings on other data than {newest.plan.data} are left out")
+    same = list_comparable_runs(runs)
     known = {run.plan.model: KnownAccuracy(run.plan.model, None, run.metrics[-1]["accuracy"], run.name) for run in same}
-    return list(known.values()), newest.plan.data
+    return list(known.values()), same[-1].plan.data
 
 
 def _show(group: "Sequence[Setting]", choice: "Choice", budget: "Budget", data: str) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mobisdk.cli.console import Json, print_json, stdout
+from mobisdk.cli.models_chart import chart
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,6 +19,7 @@ models_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+models_app.command()(chart)
 
 Alpha = Annotated[float, typer.Option("--alpha", help="Width multiplier, above 0 and at most 2.")]
 Resolution = Annotated[int, typer.Option("--resolution", help="Input height and width in pixels, 32 or more.")]

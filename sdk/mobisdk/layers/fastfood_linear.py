@@ -22,11 +22,10 @@ class FastfoodLinear(StructuredLinear):
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__(in_features, out_features)
         self._size = 1 << (max(in_features, out_features) - 1).bit_length()
-        signs = torch.randint(2, (self._size,)) * 2.0 - 1.0
         # B and H keep the length of a vector, G does on average: an output is as large as a dense layer's after He.
         self.scale = nn.Parameter(torch.full((self._size,), math.sqrt(2 * self._size / in_features)))  # S
-        self.gauss = nn.Parameter(torch.randn(self._size))  # G
-        self.signs = nn.Parameter(signs)  # B
+        self.gauss = nn.Parameter(torch.empty(self._size).normal_())  # G
+        self.signs = nn.Parameter(torch.empty(self._size).bernoulli_() * 2.0 - 1.0)  # B
         self.register_buffer("permutation", torch.randperm(self._size))  # Π
 
     def forward(self, features: Tensor) -> Tensor:

@@ -27,8 +27,8 @@ class ToeplitzLikeLinear(StructuredLinear):
         # An entry of M is a sum of rank · n products: so drawn, M's are as large as a dense layer's after He.
         deviation = (2 / (rank * self._size * in_features)) ** 0.25
         # Columns from below, as a convolution's kernels: no phone has to turn them.
-        self.circulant = nn.Parameter(torch.randn(1, rank, 1, self._size) * deviation)
-        self.skew_circulant = nn.Parameter(torch.randn(rank, 1, 1, self._size) * deviation)
+        self.circulant = nn.Parameter(torch.empty(1, rank, 1, self._size).normal_(0.0, deviation))
+        self.skew_circulant = nn.Parameter(torch.empty(rank, 1, 1, self._size).normal_(0.0, deviation))
 
     def forward(self, features: Tensor) -> Tensor:
         """Multiply with M."""
