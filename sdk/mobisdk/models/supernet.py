@@ -59,6 +59,7 @@ def slice_network(wide: nn.Module, spec: ModelSpec, images: Tensor) -> nn.Module
     state = wide.state_dict()
     selections = select_weights(wide, narrow)
     narrow.load_state_dict({name: cut(state[name], selection) for name, selection in selections.items()})
+    narrow.to(images.device)
     if any(True for _ in _norms(narrow)):
         estimate_batch_norm_(narrow, images)
     return narrow.eval()

@@ -11,10 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mobisdk.data.batches import Batch
+from mobisdk.data.unlabelled import NO_LABEL
 from mobisdk.training.objective import Objective, compare_heads
-
-UNLABELLED = -1
-"""The label of an image that has none."""
 
 Teach: TypeAlias = Callable[[Batch], Tensor]
 """A teacher: (N,num_classes) logits of a batch, in the student's order of classes, without gradient."""
@@ -45,6 +43,7 @@ def distillation_loss(
 
     T² keeps the gradients of the soft part as large as those of the hard one at every temperature.
     """
+    taught = taught.to(logits.dtype)
     soft = F.kl_div(
         F.log_softmax(logits / temperature, 1),
         F.log_softmax(taught / temperature, 1),
@@ -52,7 +51,7 @@ def distillation_loss(
         log_target=True,
     ).sum(1)
     hard = F.cross_entropy(
-        logits, labels, reduction="none", ignore_index=UNLABELLED, label_smoothing=label_smoothing
+        logits, labels, reduction="none", ignore_index=NO_LABEL, label_smoothing=label_smoothing
     )  # 0 where there is no label
-    share = torch.full_like(soft, mix).masked_fill(labels == UNLABELLED, 1.0)
+    share = torch.full_like(soft, mix).masked_fill(labels == NO_LABEL, 1.0)
     return (share * temperature**2 * soft + (1 - share) * hard).mean()

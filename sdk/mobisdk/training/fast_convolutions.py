@@ -78,20 +78,27 @@ class PointwiseConv2d(nn.Conv2d):
 
 @contextlib.contextmanager
 def sped_up_convolutions(network: nn.Module) -> Iterator[None]:
+    """For a while, as `speed_up_convolutions_`."""
+    replaced = speed_up_convolutions_(network)
+    try:
+        yield
+    finally:
+        for name, module in replaced.items():
+            network.set_submodule(name, module)
+
+
+def speed_up_convolutions_(network: nn.Module) -> dict[str, nn.Module]:
     """Let a quick convolution with the very same parameters stand in for every depthwise and 1×1 one.
 
     Convolutions of another class, as parametrizations make them, stay: only their own `forward` knows their filters.
+    Gives those that were replaced, by name.
     """
     replaced: dict[str, nn.Module] = {}
     for name, module in list(network.named_modules()):
         if type(module) is nn.Conv2d and (stand_in := _choose(module)) is not None:
             replaced[name] = module
             network.set_submodule(name, _with_parameters_of(module, stand_in))
-    try:
-        yield
-    finally:
-        for name, module in replaced.items():
-            network.set_submodule(name, module)
+    return replaced
 
 
 def _choose(convolution: nn.Conv2d) -> type[nn.Conv2d] | None:

@@ -20,7 +20,9 @@ from mobisdk.training.plan import TrainingPlan
 from mobisdk.training.progress import TrainProgress
 from mobisdk.training.recorder import Recorder
 from mobisdk.training.runs import STATE
+from mobisdk.training.sandwich import sandwich
 from mobisdk.training.state import SafetensorsIO
+from mobisdk.training.width_accuracy import measure_widths
 
 
 def fit(
@@ -62,8 +64,13 @@ def fit(
         # Depthwise convolutions are fastest where a pixel's channels lie side by side.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         network.train()
-        module = Classification(network, objective or cross_entropy(plan.label_smoothing), plan, train, test)
-        recorder = Recorder(folder, plan, labels, compression, module, on_progress)
+        objective = objective or cross_entropy(plan.label_smoothing)
+        widths = None
+        if plan.supernet is not None:
+            objective = sandwich(plan.model, plan.supernet, objective)
+            widths = measure_widths(plan.model, plan.input, plan.supernet, train, test)
+        module = Classification(network, objective, plan, train, test)
+        recorder = Recorder(folder, plan, labels, compression, module, on_progress, widths)
         trainer = Trainer(
             max_epochs=plan.epochs,
             accelerator=plan.device,

@@ -9,7 +9,8 @@ from typing import Any
 from mobisdk.data import Dataset
 from mobisdk.data.open import DIGITS
 from mobisdk.errors import ConfigError
-from mobisdk.specs import InputSpec, ModelSpec, spec_from_dict
+from mobisdk.specs import InputSpec, ModelSpec, SupernetSpec, spec_from_dict
+from mobisdk.training.distillation_spec import DistillationSpec
 from mobisdk.training.spec import (
     PEAK_LEARNING_RATES,
     ChosenDevice,
@@ -60,6 +61,13 @@ class TrainingPlan:
     skip_broken: bool
     precision: ChosenPrecision = "float32"
     device: ChosenDevice = "cpu"
+    distillation: DistillationSpec | None = None
+    supernet: SupernetSpec | None = None
+
+    @property
+    def shows_one_view(self) -> bool:
+        """Whether an image looks the same in every epoch."""
+        return self.padding == 0 and not self.flip and self.input.resize == self.input.crop
 
 
 def plan_training(spec: TrainSpec, dataset: Dataset, view: InputSpec, *, tuned: bool = False) -> TrainingPlan:
@@ -103,7 +111,31 @@ def plan_training(spec: TrainSpec, dataset: Dataset, view: InputSpec, *, tuned: 
         skip_broken=spec.skip_broken,
         precision=choose_precision(spec.precision, device, batch_size),
         device=device,
+        distillation=None if spec.distillation is None else _resolve(spec.distillation),
+        supernet=None if spec.supernet is None else _complete(spec.supernet, spec.model),
     )
+
+
+def _resolve(distillation: DistillationSpec) -> DistillationSpec:
+    """Name files so that `--resume` finds them from any folder."""
+    teacher, unlabelled = distillation.teacher, distillation.unlabelled
+    return dataclasses.replace(
+        distillation,
+        teacher=teacher if "://" in teacher else str(Path(teacher).resolve()),
+        unlabelled=unlabelled and str(Path(unlabelled).resolve()),
+    )
+
+
+def _complete(supernet: SupernetSpec, model: ModelSpec) -> SupernetSpec:
+    """Check that the network is the supernet's largest, whose resolution is the only one where none is named."""
+    resolutions = supernet.resolutions or (model.resolution,)
+    for name, largest, found in (
+        ("alpha", supernet.alphas[1], model.alpha),
+        ("resolution", resolutions[-1], model.resolution),
+    ):
+        if found != largest:
+            raise ConfigError(f"a supernet's {name} is its largest", got=found, allowed=f"{largest:g}")
+    return dataclasses.replace(supernet, resolutions=resolutions)
 
 
 def plan_from_dict(values: Mapping[str, Any]) -> TrainingPlan:
@@ -113,10 +145,16 @@ def plan_from_dict(values: Mapping[str, Any]) -> TrainingPlan:
         ConfigError: a key is unknown or missing, or a value is outside what is allowed.
     """
     try:
-        specs = {
+        specs: dict[str, Any] = {
             "model": spec_from_dict(ModelSpec, values["model"]),
             "input": spec_from_dict(InputSpec, values["input"]),
+            "distillation": None,
+            "supernet": None,
         }
+        if values.get("distillation") is not None:
+            specs["distillation"] = DistillationSpec(**values["distillation"])
+        if values.get("supernet") is not None:
+            specs["supernet"] = spec_from_dict(SupernetSpec, values["supernet"])
         return TrainingPlan(**{**values, **specs})
     except (KeyError, TypeError) as error:
         raise ConfigError("the settings are not a training's", got=str(error)) from error

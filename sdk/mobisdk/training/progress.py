@@ -1,7 +1,9 @@
 """What a training tells while it runs, and when it is done."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mobisdk.accuracy import wilson_interval
 from mobisdk.specs import InputSpec, ModelSpec
@@ -45,6 +47,8 @@ class TrainedRun:
     """Held-out images."""
     seconds: float
     """Of all epochs."""
+    widths: tuple[Mapping[str, Any], ...] = ()
+    """Of a supernet: α, resolution and accuracy of each network that was tested."""
 
     @property
     def accuracy(self) -> float:

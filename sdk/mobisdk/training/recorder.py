@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import nn
 
 from mobisdk.accuracy import wilson_interval
 from mobisdk.files import write_atomically
@@ -39,6 +40,7 @@ class Recorder(Callback):
         compression: Sequence[dict[str, Any]],
         module: Classification,
         on_progress: Callable[[TrainProgress], None] | None,
+        measure_widths: Callable[[nn.Module], list[dict[str, Any]]] | None,
     ) -> None:
         self._folder = folder
         self._plan = plan
@@ -46,6 +48,7 @@ class Recorder(Callback):
         self._compression = compression
         self._module = module
         self._on_progress = on_progress
+        self._measure_widths = measure_widths
         self._metrics: list[dict[str, Any]] = []
         self._session_start = self._epoch_start = 0.0
         self._trained_seconds = 0.0
@@ -125,6 +128,7 @@ class Recorder(Callback):
 
     def _measure(self, trainer: Trainer) -> dict[str, Any]:
         correct, tested = self._module.correct, self._module.tested
+        widths = {} if self._measure_widths is None else {"widths": self._measure_widths(self._module.result)}
         return {
             "epoch": trainer.current_epoch + 1,
             "step": trainer.global_step,
@@ -136,6 +140,7 @@ class Recorder(Callback):
             "accuracy_interval": wilson_interval(correct, tested),
             "images_per_second": self._images_per_second(),
             "data_wait_share": self._data_wait_share(),
+            **widths,
             "seconds": time.perf_counter() - self._epoch_start,
             "finished_at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         }
@@ -149,6 +154,7 @@ class Recorder(Callback):
             tuple(self._compression),
             origin={"run": self._folder.name, "epoch": latest["epoch"], "data": self._plan.data},
             metrics={key: latest[key] for key in ("accuracy", "correct", "tested", "loss")},
+            supernet=self._plan.supernet,
         )
 
     def _progress(self, epoch: int, *, epoch_done: bool) -> TrainProgress:

@@ -37,6 +37,8 @@ class RunSummary:
     versions: Mapping[str, str]
     start: Mapping[str, Any] | None
     """Of a fine-tuning: where its first weights come from, what was done to them, whether the head is new."""
+    teaching: Mapping[str, Any] | None
+    """Of a distillation: the teacher's weights and view, and the unlabelled images."""
     metrics: tuple[Mapping[str, Any], ...]
     """One object an epoch, oldest first."""
 
@@ -87,6 +89,7 @@ def read_run(folder: Path) -> RunSummary:
             document["data"],
             document["versions"],
             document.get("start"),
+            document.get("teaching"),
             _read_metrics(folder / METRICS),
         )
     except (ConfigError, KeyError, TypeError, ValueError) as error:

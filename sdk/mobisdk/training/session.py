@@ -20,6 +20,7 @@ from mobisdk.training.plan import TrainingPlan, plan_training
 from mobisdk.training.progress import TrainedRun, TrainProgress
 from mobisdk.training.runs import CACHE, CHECKPOINT, SCHEMA, SPEC, START, RunSummary, read_run
 from mobisdk.training.spec import TrainSpec
+from mobisdk.training.teaching import Teaching, open_teaching
 
 if TYPE_CHECKING:
     from torch import nn
@@ -57,9 +58,10 @@ def train(
     dataset = open_dataset(spec.data)
     plan = plan_training(spec, dataset, choose_input(dataset, spec.model.resolution))
     _check_network(plan)
-    splits = _decode(dataset, plan, runs / CACHE, on_decoded)
-    folder = _create_folder(runs, name, plan, _document(plan, dataset, *splits))
-    return _fit(folder, *splits, on_start, on_progress)
+    teaching = open_teaching(plan, dataset)
+    splits = _decode(dataset, plan, runs / CACHE, on_decoded, teaching)
+    folder = _create_folder(runs, name, plan, _document(plan, dataset, *splits, teaching))
+    return _fit(folder, *splits, on_start, on_progress, objective=_teach(teaching, dataset, splits[0], runs / CACHE))
 
 
 def fine_tune(
@@ -142,7 +144,12 @@ def resume(
         raise DataError(
             "the data has changed since the run started", got=run.plan.data, hint="Restore it, or train a new run"
         )
-    splits = _decode(dataset, run.plan, folder.parent / CACHE, on_decoded)
+    cache = folder.parent / CACHE
+    teaching = open_teaching(run.plan, dataset)
+    if teaching is not None:
+        teaching.check_unchanged(run.teaching or {})
+    splits = _decode(dataset, run.plan, cache, on_decoded, teaching)
+    objective = objective or _teach(teaching, dataset, splits[0], cache)
     if network is None and (folder / START).exists():
         from mobisdk.compression import load_network
 
@@ -150,12 +157,26 @@ def resume(
     return _fit(folder, *splits, on_start, on_progress, network=network, objective=objective)
 
 
+def _teach(teaching: Teaching | None, dataset: Dataset, train_images: DecodedImages, cache: Path) -> "Objective | None":
+    if teaching is None:
+        return None
+    return teaching.build_objective((*dataset.train, *teaching.images), train_images.names, cache)
+
+
 def _decode(
-    dataset: Dataset, plan: TrainingPlan, cache: Path, on_decoded: OnDecoded | None
+    dataset: Dataset,
+    plan: TrainingPlan,
+    cache: Path,
+    on_decoded: OnDecoded | None,
+    teaching: Teaching | None = None,
 ) -> tuple[DecodedImages, DecodedImages]:
-    """Both splits; where photographs have a rim, training keeps it to cut its windows from."""
+    """Both splits, unlabelled images behind those to train with.
+
+    Where photographs have a rim, training keeps it to cut its windows from.
+    """
     whole = InputSpec(plan.input.resize, plan.input.resize, plan.input.mean, plan.input.std)
-    total = len(dataset.train) + len(dataset.test)
+    to_train = (*dataset.train, *(teaching.images if teaching else ()))
+    total = len(to_train) + len(dataset.test)
 
     def decode(split: str, images: Sequence[ImageRef], view: InputSpec, before: int) -> DecodedImages:
         decoded = decode_images(
@@ -168,7 +189,7 @@ def _decode(
         check_every_class(dataset.source, split, dataset.classes, decoded.labels.tolist())
         return decoded
 
-    return decode("train", dataset.train, whole, 0), decode("test", dataset.test, plan.input, len(dataset.train))
+    return decode("train", to_train, whole, 0), decode("test", dataset.test, plan.input, len(to_train))
 
 
 def _fit(
@@ -209,6 +230,7 @@ def _fit(
         correct=metrics[-1]["correct"],
         tested=metrics[-1]["tested"],
         seconds=sum(line["seconds"] for line in metrics),
+        widths=tuple(metrics[-1].get("widths", ())),
     )
 
 
@@ -225,7 +247,13 @@ def _create_folder(
     return folder
 
 
-def _document(plan: TrainingPlan, dataset: Dataset, train_images: DecodedImages, test_images: DecodedImages) -> Any:
+def _document(
+    plan: TrainingPlan,
+    dataset: Dataset,
+    train_images: DecodedImages,
+    test_images: DecodedImages,
+    teaching: Teaching | None = None,
+) -> Any:
     """What spec.json says."""
     return {
         "schema": SCHEMA,
@@ -241,6 +269,7 @@ def _document(plan: TrainingPlan, dataset: Dataset, train_images: DecodedImages,
             "ignored": dataset.ignored,
             "broken": train_images.broken + test_images.broken,
         },
+        "teaching": teaching and teaching.describe(),
         "versions": {
             "mobisdk": mobisdk.__version__,
             "python": platform.python_version(),
@@ -256,4 +285,8 @@ def _check_network(plan: TrainingPlan) -> None:
     from mobisdk.models import create_model
 
     with torch.device("meta"):
-        create_model(plan.model)
+        network = create_model(plan.model)
+    for resolution in plan.supernet.resolutions if plan.supernet else ():
+        from mobisdk.models.supernet import NarrowNetwork, narrow_spec
+
+        NarrowNetwork(network, narrow_spec(plan.model, plan.supernet, plan.supernet.alphas[0], resolution))

@@ -6,7 +6,8 @@ import typing
 from typing import Literal
 
 from mobisdk.errors import ConfigError
-from mobisdk.specs import ModelSpec
+from mobisdk.specs import ModelSpec, SupernetSpec
+from mobisdk.training.distillation_spec import DistillationSpec
 
 OptimizerName = Literal["sgd", "rmsprop", "adamw"]
 ScheduleName = Literal["one_cycle", "cosine"]
@@ -50,6 +51,10 @@ class TrainSpec:
     seed: int = 0
     skip_broken: bool = False
     """Go on without images that cannot be decoded, and count them."""
+    distillation: DistillationSpec | None = None
+    """Learn from a teacher too."""
+    supernet: SupernetSpec | None = None
+    """Train every width at once; `model` is the largest network."""
 
     def __post_init__(self) -> None:
         """Check every field."""

@@ -1,0 +1,77 @@
+"""How many held-out images a supernet names right at each of its widths and resolutions."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mobisdk.accuracy import wilson_interval
+from mobisdk.data import DecodedImages
+from mobisdk.data.batches import normalize
+from mobisdk.models.supernet import calibration_order, narrow_spec, slice_network
+from mobisdk.specs import InputSpec, ModelSpec, SupernetSpec
+from mobisdk.training.sandwich import resize
+
+_BATCH = 256
+_STEP = 0.25
+
+
+def list_alphas(supernet: SupernetSpec) -> list[float]:
+    """The widths that are tested: the narrowest, the widest, and the quarters between."""
+    low, high = supernet.alphas
+    quarters = (_STEP * count for count in itertools.count(1))
+    between = [alpha for alpha in itertools.takewhile(lambda alpha: alpha < high, quarters) if alpha > low]
+    return [low, *between, high]
+
+
+def measure_widths(
+    widest: ModelSpec, view: InputSpec, supernet: SupernetSpec, train: DecodedImages, test: DecodedImages
+) -> Callable[[nn.Module], list[dict[str, Any]]]:
+    """Give a function from the trained network to one line for each width and resolution, the widest first.
+
+    Each narrower network is cut out, and its batch norms take the statistics of training images.
+    """
+
+    def measure(network: nn.Module) -> list[dict[str, Any]]:
+        lines = []
+        for resolution in reversed(supernet.resolutions):
+            calibration = resize(_calibration_images(train, view, resolution), resolution)
+            calibration = calibration.to(next(network.parameters()).device)
+            for alpha in reversed(list_alphas(supernet)):
+                spec = narrow_spec(widest, supernet, alpha, resolution)
+                narrow = network if spec == widest else slice_network(network, spec, calibration)
+                correct = _count_correct(narrow, test, view, resolution)
+                lines.append(
+                    {
+                        "alpha": alpha,
+                        "resolution": resolution,
+                        "correct": correct,
+                        "accuracy": correct / len(test.labels),
+                        "accuracy_interval": wilson_interval(correct, len(test.labels)),
+                    }
+                )
+        return lines
+
+    return measure
+
+
+def _calibration_images(train: DecodedImages, view: InputSpec, resolution: int) -> Tensor:
+    """Normalized (N,3,crop,crop): the middle of training images, as the network will see photographs."""
+    order = calibration_order(len(train.labels), resolution)
+    rim = (view.resize - view.crop) // 2
+    pixels = torch.from_numpy(train.pixels[order])[:, rim : rim + view.crop, rim : rim + view.crop]
+    return normalize(pixels, view)
+
+
+@torch.no_grad()
+def _count_correct(network: nn.Module, test: DecodedImages, view: InputSpec, resolution: int) -> int:
+    network.eval()
+    device = next(network.parameters()).device
+    correct = 0
+    for start in range(0, len(test.labels), _BATCH):
+        images = normalize(torch.from_numpy(test.pixels[start : start + _BATCH]), view).to(device)
+        labels = torch.from_numpy(test.labels[start : start + _BATCH]).to(device)
+        correct += int((network(resize(images, resolution)).argmax(1) == labels).sum())
+    return correct
