@@ -198,8 +198,8 @@ def test_open_unlabelled_leaves_out_copies_and_images_that_are_tested_on(greys: 
     assert [Path(image.name).name for image in found.images] == ["copy.png", "0.png", "2.png"]
     assert {image.label for image in found.images} == {-1}
     assert found.left_out == 2
-    for image in found.images:
-        Path(image.name).unlink()
+    for name in ("deep/0.png", "deep/1.png", "deep/2.png", "copy.png"):
+        (tmp_path / "more" / name).unlink()
     with pytest.raises(DataError, match="no unlabelled image that the data lacks"):
         open_unlabelled(tmp_path / "more", dataset)
     with pytest.raises(DataError, match="no such folder"):

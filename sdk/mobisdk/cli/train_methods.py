@@ -47,7 +47,7 @@ def read_distillation(
     """
     from mobisdk.training.distillation_spec import DistillationSpec
 
-    given = {
+    given: dict[str, Any] = {
         "temperature": temperature,
         "mix": mix,
         "unlabelled": None if unlabelled is None else str(unlabelled),
@@ -57,7 +57,7 @@ def read_distillation(
         if chosen:
             raise ConfigError("these need a teacher", got=sorted(chosen), hint="Name one with --teacher")
         return None
-    return DistillationSpec(teacher, **chosen)  # type: ignore[arg-type]
+    return DistillationSpec(teacher, **chosen)
 
 
 def read_supernet(
@@ -79,7 +79,7 @@ def read_supernet(
     if sizes and "resolution" in network:
         raise ConfigError("--resolution and --resolutions exclude each other", hint="Give one of them")
     low_high = SupernetSpec().alphas if alphas is None else _read_numbers("--alphas", alphas, "..", float)
-    supernet = SupernetSpec(low_high, sizes or ())  # type: ignore[arg-type]
+    supernet = SupernetSpec(low_high, sizes or ())
     network["alpha"] = supernet.alphas[1]
     if supernet.resolutions:
         network["resolution"] = supernet.resolutions[-1]

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import nn
 
 from mobisdk.accuracy import wilson_interval
 from mobisdk.files import write_atomically
@@ -20,6 +19,7 @@ from mobisdk.training.classification import Classification
 from mobisdk.training.plan import TrainingPlan
 from mobisdk.training.progress import TrainProgress
 from mobisdk.training.runs import CHECKPOINT, METRICS, STATE
+from mobisdk.training.width_accuracy import MeasureWidths
 
 _SECONDS_UNSAVED = 600
 _TERMINATED = 128 + signal.SIGTERM
@@ -40,7 +40,7 @@ class Recorder(Callback):
         compression: Sequence[dict[str, Any]],
         module: Classification,
         on_progress: Callable[[TrainProgress], None] | None,
-        measure_widths: Callable[[nn.Module], list[dict[str, Any]]] | None,
+        measure_widths: MeasureWidths | None,
     ) -> None:
         self._folder = folder
         self._plan = plan
@@ -128,7 +128,7 @@ class Recorder(Callback):
 
     def _measure(self, trainer: Trainer) -> dict[str, Any]:
         correct, tested = self._module.correct, self._module.tested
-        widths = {} if self._measure_widths is None else {"widths": self._measure_widths(self._module.result)}
+        widths = {} if self._measure_widths is None else {"widths": self._measure_widths(self._module.result, correct)}
         return {
             "epoch": trainer.current_epoch + 1,
             "step": trainer.global_step,

@@ -286,7 +286,8 @@ def _check_network(plan: TrainingPlan) -> None:
 
     with torch.device("meta"):
         network = create_model(plan.model)
-    for resolution in plan.supernet.resolutions if plan.supernet else ():
+    if plan.supernet is not None:
         from mobisdk.models.supernet import NarrowNetwork, narrow_spec
 
-        NarrowNetwork(network, narrow_spec(plan.model, plan.supernet, plan.supernet.alphas[0], resolution))
+        for resolution in plan.supernet.resolutions:
+            NarrowNetwork(network, narrow_spec(plan.model, plan.supernet, plan.supernet.alphas[0], resolution))

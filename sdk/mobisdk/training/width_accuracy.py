@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -26,23 +26,28 @@ def list_alphas(supernet: SupernetSpec) -> list[float]:
     return [low, *between, high]
 
 
+MeasureWidths: TypeAlias = Callable[[nn.Module, int], list[dict[str, Any]]]
+"""From a trained supernet, and how many images it names right at its widest, to one line for each of its networks."""
+
+
 def measure_widths(
     widest: ModelSpec, view: InputSpec, supernet: SupernetSpec, train: DecodedImages, test: DecodedImages
-) -> Callable[[nn.Module], list[dict[str, Any]]]:
-    """Give a function from the trained network to one line for each width and resolution, the widest first.
+) -> MeasureWidths:
+    """Give a function that cuts out each network in turn, the widest first, and counts what it names right.
 
-    Each narrower network is cut out, and its batch norms take the statistics of training images.
+    Batch norms take the statistics of training images.
     """
 
-    def measure(network: nn.Module) -> list[dict[str, Any]]:
+    def measure(network: nn.Module, widest_correct: int) -> list[dict[str, Any]]:
         lines = []
         for resolution in reversed(supernet.resolutions):
             calibration = resize(_calibration_images(train, view, resolution), resolution)
             calibration = calibration.to(next(network.parameters()).device)
             for alpha in reversed(list_alphas(supernet)):
                 spec = narrow_spec(widest, supernet, alpha, resolution)
-                narrow = network if spec == widest else slice_network(network, spec, calibration)
-                correct = _count_correct(narrow, test, view, resolution)
+                correct = widest_correct
+                if spec != widest:
+                    correct = _count_correct(slice_network(network, spec, calibration), test, view, resolution)
                 lines.append(
                     {
                         "alpha": alpha,
@@ -67,7 +72,6 @@ def _calibration_images(train: DecodedImages, view: InputSpec, resolution: int) 
 
 @torch.no_grad()
 def _count_correct(network: nn.Module, test: DecodedImages, view: InputSpec, resolution: int) -> int:
-    network.eval()
     device = next(network.parameters()).device
     correct = 0
     for start in range(0, len(test.labels), _BATCH):
