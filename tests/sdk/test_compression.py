@@ -63,7 +63,7 @@ def test_figures_are_the_layers_and_the_networks(images: Tensor) -> None:
     assert change.size_bytes == 108 * 9 // 8 + 4 * 4 + 1  # rounded up from 121.5
     assert result.size_bytes_before == 4 * (112 + 7202)
     assert result.size_bytes_after == change.size_bytes + 4 * 7202
-    assert result.record == {"method": "prune", "settings": {"sparsity": 0.75}, "layers": {"0": {}}}
+    assert result.record == {"method": "prune", "settings": {"sparsity": 0.75, "steps": 1}, "layers": {"0": {}}}
     json.dumps(result.record, allow_nan=False)
 
 

@@ -15,6 +15,7 @@ from mobisdk.cli import (
     choose,
     classify,
     compare,
+    compress,
     doctor,
     evaluate,
     export,
@@ -78,6 +79,7 @@ app.add_typer(weights.weights_app, name="weights")
 app.command()(train.train)
 app.command()(sweep.sweep)
 app.add_typer(runs.runs_app, name="runs")
+app.command()(compress.compress)
 app.command()(export.export)
 app.command()(verify.verify)
 app.command()(evaluate.evaluate)

@@ -15,6 +15,7 @@ from mobisdk.compression.low_rank import (
     check_rank_settings,
     describe_chain,
     fill_chain_,
+    ratio_ladder,
     replace_layer_,
     restructure_chains_,
 )
@@ -122,4 +123,4 @@ def join_cp(reduce: Tensor, vertical: Tensor, horizontal: Tensor, expand: Tensor
     )
 
 
-TECHNIQUE = Technique(CpConfig, _transform_, restructure_chains_, clashes=ANY_CONSTRAINT)
+TECHNIQUE = Technique(CpConfig, _transform_, restructure_chains_, ladder=ratio_ladder, clashes=ANY_CONSTRAINT)

@@ -17,6 +17,7 @@ from mobisdk.compression.technique import ANY_CONSTRAINT, Decision, Outcome, Tec
 from mobisdk.errors import ConfigError, DataError
 
 DEFAULT_RATIO = 0.4
+_LADDER = (0.75, 0.55, 0.4, 0.3, 0.2, 0.12)
 Scheme = Literal["scheme_1", "scheme_2", "tucker_2"]
 Reconstruction = Literal["filters", "data"]
 
@@ -62,6 +63,11 @@ def check_rank_settings(config: Any) -> None:
             raise ConfigError(f"{field} must be a share", got=value, allowed=f"0 < {field} < 1")
     if not isinstance(config.multiple, int) or not 1 <= config.multiple <= 64:
         raise ConfigError("multiple must be a whole number", got=config.multiple, allowed="1 to 64")
+
+
+def ratio_ladder(config: Any) -> tuple[TechniqueConfig, ...]:
+    """The same config at ratios from gentle to strong."""
+    return tuple(dataclasses.replace(config, energy=None, ratio=ratio) for ratio in _LADDER)
 
 
 def _transform_(model: nn.Module, config: LowRankConfig, images: Tensor) -> Outcome:
@@ -164,5 +170,6 @@ TECHNIQUE = Technique(
     _transform_,
     restructure_chains_,
     needs_images=lambda config: config.reconstruction == "data",
+    ladder=ratio_ladder,
     clashes=ANY_CONSTRAINT,
 )

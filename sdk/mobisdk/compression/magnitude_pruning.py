@@ -16,6 +16,7 @@ from mobisdk.compression.technique import Decision, Outcome, Technique, Techniqu
 from mobisdk.errors import ConfigError
 
 _METHOD = "prune"
+_LADDER = (0.3, 0.5, 0.65, 0.8, 0.9, 0.95)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,12 +28,16 @@ class MagnitudePruningConfig(TechniqueConfig):
 
     method = _METHOD
     sparsity: float = 0.8
+    steps: int = 1
+    """The share grows in so many steps, with fine-tuning behind each."""
 
     def __post_init__(self) -> None:
         """Check the share."""
         super().__post_init__()
         if not 0 < self.sparsity < 1:
             raise ConfigError("sparsity must be a share", got=self.sparsity, allowed="0 < sparsity < 1")
+        if not isinstance(self.steps, int) or not 1 <= self.steps <= 100:
+            raise ConfigError("steps must be a whole number", got=self.steps, allowed="1 to 100")
 
 
 class Mask(WeightConstraint):
@@ -55,6 +60,19 @@ class Mask(WeightConstraint):
         return 1 + 32 * float(self.kept.float().mean())
 
 
+def _stages(config: MagnitudePruningConfig) -> tuple[MagnitudePruningConfig, ...]:
+    """Fast at first, while much is redundant, and slower towards the end.
+
+    Source: Zhu and Gupta 2017 (arXiv:1710.01878), equation 1.
+    """
+    shares = (1 - (1 - step / config.steps) ** 3 for step in range(1, config.steps + 1))
+    return tuple(dataclasses.replace(config, sparsity=config.sparsity * share) for share in shares)
+
+
+def _ladder(config: MagnitudePruningConfig) -> tuple[MagnitudePruningConfig, ...]:
+    return tuple(dataclasses.replace(config, sparsity=sparsity) for sparsity in _LADDER)
+
+
 def _transform_(model: nn.Module, config: MagnitudePruningConfig, images: Tensor) -> Outcome:  # noqa: ARG001
     layers, shared = select_layers(model, config)
     decisions, skipped = {}, list(shared)
@@ -63,6 +81,7 @@ def _transform_(model: nn.Module, config: MagnitudePruningConfig, images: Tensor
         if zeros == 0:
             skipped.append(SkippedLayer(name, f"it has {layer.weight.numel()} weights: none is to be cut"))
             continue
+        # What is cut already is zero, and stays cut.
         mask_(layer, keep_largest(layer.weight, zeros))
         decisions[name] = Decision(f"{zeros} of {layer.weight.numel()} weights are zero", {})
     return Outcome(decisions, tuple(skipped))
@@ -91,4 +110,4 @@ def _restructure_(model: nn.Module, layers: Mapping[str, Any]) -> None:
         mask_(layer, torch.ones_like(layer.weight, dtype=torch.bool))
 
 
-TECHNIQUE = Technique(MagnitudePruningConfig, _transform_, _restructure_)
+TECHNIQUE = Technique(MagnitudePruningConfig, _transform_, _restructure_, ladder=_ladder, stages=_stages)

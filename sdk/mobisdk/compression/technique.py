@@ -26,6 +26,7 @@ _MODULES = {
     "low_rank": "low_rank",
     "product_quantization": "product_quantization",
     "prune": "magnitude_pruning",
+    "prune_channels": "channel_pruning",
     "structured": "structured_transforms",
 }
 """Method → module of this package."""
@@ -78,6 +79,10 @@ class Technique:
     """Gives a fresh network the structure that `Decision.structure` holds, by layer; weights do not matter yet."""
     needs_images: Callable[[Any], bool] = lambda _: False
     """Whether this config's result depends on the images, and not only on their shape."""
+    ladder: Callable[[Any], tuple[TechniqueConfig, ...]] = lambda _: ()
+    """From a config the settings that a total target chooses from for each layer, the gentlest first."""
+    stages: Callable[[Any], tuple[TechniqueConfig, ...]] = lambda config: (config,)
+    """What is applied one after the other, with fine-tuning behind each; the last one's record stands for all."""
     clashes: frozenset[str] = frozenset()
     """Methods whose constraints it would undo: it is refused after them."""
 
