@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test toolchains lint format readme bench-train bench-latency bench-convert bench-sweep bench-agreement bench-server
+.PHONY: demo test toolchains lint format readme bench-train bench-latency bench-convert bench-sweep bench-agreement bench-server bench-compression
 
 # torch comes first and exactly: an open range pulls the newest one with gigabytes of CUDA.
 .venv/.ready: pyproject.toml constraints.txt
@@ -65,3 +65,7 @@ bench-sweep: .venv/.ready
 # CIFAR-10 as Parquet must be beside the project.
 bench-agreement: .venv/.ready
 	$(BIN)/python tests/benchmarks/bench_agreement.py
+
+# Hours for three seeds; rows that are there are not repeated. The table goes into docs/compression.md.
+bench-compression: .venv/.ready
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_compression.py

@@ -72,9 +72,11 @@ def open_network(bundle: "Bundle", checkpoint: Path | None, runs: Path) -> Netwo
 
 def _find_run(runs: Path, name: str) -> Path:
     """The checkpoint of a run; its name comes from a manifest, so it may be hostile."""
+    from mobisdk.training.compressed import read_compressions
     from mobisdk.training.runs import list_runs
 
     found = [run.checkpoint for run in list_runs(runs) if run.name == name and run.checkpoint]
+    found += [run.checkpoint for run in read_compressions(runs) if run.folder.name == name]
     if not found:
         raise DataError(f"there is no run of this name in {runs}", got=name, hint="Name its file with --checkpoint")
     return found[0]

@@ -9,6 +9,7 @@ import typer
 from mobisdk.cli.confusion import print_confusion
 from mobisdk.cli.console import Json, print_json, say, stdout
 from mobisdk.cli.page_target import check_page_target
+from mobisdk.cli.runs_report import report
 from mobisdk.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 runs_app = typer.Typer(
     name="runs", help="What was trained here, and how well.", no_args_is_help=True, rich_markup_mode=None
 )
+runs_app.command("report")(report)
 
 _CURVES = (
     ("Loss", "loss", ".3f"),

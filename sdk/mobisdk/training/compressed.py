@@ -146,7 +146,6 @@ def compress_checkpoint(
         with tempfile.TemporaryDirectory(dir=runs, prefix=".fine-tuning-") as folder:
             fine_tune(network, state, spec, runs=Path(folder), objective=objective, on_progress=on_progress)
 
-    sample = None if images is None else images.train
     for config in plan.configs:
         if plan.target is not None:
             if images is None:
@@ -167,7 +166,9 @@ def compress_checkpoint(
         stages = find_technique(config.method).stages(config)
         for number, stage in enumerate(stages):
             tell(f"{config.method}" + (f", step {number + 1} of {len(stages)}" if len(stages) > 1 else ""))
-            result = compress_(network, stage, images=sample if sample is not None else _zeros(checkpoint))
+            if images is None and find_technique(config.method).needs_images(stage):
+                raise _no_data(f"{config.method} follows what layers answer on images")
+            result = compress_(network, stage, images=_zeros(checkpoint) if images is None else images.train)
             if not result.changed:
                 reasons = "; ".join(f"{skipped.name}: {skipped.reason}" for skipped in result.skipped)
                 raise ConfigError(f"{config.method} changed no layer", got=reasons or None)

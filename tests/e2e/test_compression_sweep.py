@@ -1,0 +1,53 @@
+"""Every technique on the smallest network, fine-tuned, exported to both targets, verified and timed.
+
+Everything in `make bench-compression` is larger; this is that nothing between the stations is missing.
+"""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mobisdk.cli.app import app
+from mobisdk.cli.runs_report import read_or_measure
+from mobisdk.compression import list_methods
+from mobisdk.models.checkpoint import Checkpoint, save_checkpoint
+from mobisdk.models.untrained import create_untrained_model
+from mobisdk.specs import InputSpec, ModelSpec
+from mobisdk.training.compressed import read_compressions
+
+SPEC = ModelSpec("mobilenet_v1_full_conv", alpha=0.125, resolution=32, num_classes=10)
+SETTINGS = {"low_rank": ["--set", "ratio=0.6"], "cp": ["--set", "ratio=0.4"]}
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("base") / "network.safetensors"
+    labels = tuple(str(digit) for digit in range(10))
+    checkpoint = Checkpoint(SPEC, InputSpec(32, 32), labels, origin={"data": "digits", "run": "base"})
+    save_checkpoint(path, checkpoint, create_untrained_model(SPEC, seed=0).state_dict())
+    return path
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.mark.parametrize("method", list_methods())
+def test_a_technique_reaches_both_phones(method: str, source: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    run("compress", str(source), "--method", method, "--finetune-epochs", "1", "--name", "small", "--runs", str(runs),
+        *SETTINGS.get(method, []))  # fmt: skip
+    checkpoint = str(runs / "small" / "last.safetensors")
+
+    for target, recipe in (("android", "xnnpack_fp32"), ("ios", "coreml_fp16")):
+        run("export", "--target", target, "--recipe", recipe, "--checkpoint", checkpoint, "--output", str(tmp_path / target))  # fmt: skip
+        (bundle,) = (tmp_path / target).iterdir()
+        run("verify", str(bundle), "--images", "digits", "--limit", "20", "--runs", str(runs))
+    (compressed,) = read_compressions(runs)
+    measured = read_or_measure(compressed)
+
+    assert measured.latency_ns > 0
+    assert measured == read_or_measure(compressed)  # kept beside the network
