@@ -3,20 +3,19 @@
 Everything in `make bench-compression` is larger; this is that nothing between the stations is missing.
 """
 
+import json
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from mobisdk.cli.app import app
-from mobisdk.cli.runs_report import read_or_measure
 from mobisdk.compression import list_methods
 from mobisdk.models.checkpoint import Checkpoint, save_checkpoint
 from mobisdk.models.untrained import create_untrained_model
 from mobisdk.specs import InputSpec, ModelSpec
-from mobisdk.training.compressed import read_compressions
 
-SPEC = ModelSpec("mobilenet_v1_full_conv", alpha=0.125, resolution=32, num_classes=10)
+SPEC = ModelSpec("lenet_5", resolution=32, num_classes=10)
 SETTINGS = {"low_rank": ["--set", "ratio=0.6"], "cp": ["--set", "ratio=0.4"]}
 
 
@@ -43,11 +42,25 @@ def test_a_technique_reaches_both_phones(method: str, source: Path, tmp_path: Pa
     checkpoint = str(runs / "small" / "last.safetensors")
 
     for target, recipe in (("android", "xnnpack_fp32"), ("ios", "coreml_fp16")):
-        run("export", "--target", target, "--recipe", recipe, "--checkpoint", checkpoint, "--output", str(tmp_path / target))  # fmt: skip
-        (bundle,) = (tmp_path / target).iterdir()
+        output = tmp_path / target
+        run("export", "--target", target, "--recipe", recipe, "--checkpoint", checkpoint, "--output", str(output))
+        (bundle,) = output.iterdir()
         run("verify", str(bundle), "--images", "digits", "--limit", "20", "--runs", str(runs))
-    (compressed,) = read_compressions(runs)
-    measured = read_or_measure(compressed)
+    (bundle,) = (tmp_path / "android").iterdir()
+    log = tmp_path / "log.jsonl"
+    run(
+        "bench", str(bundle), "--runs", "1", "--samples", "3", "--cold-starts", "0", "--threads", "1", "--log", str(log)
+    )
+    assert log.stat().st_size > 0
 
-    assert measured.latency_ns > 0
-    assert measured == read_or_measure(compressed)  # kept beside the network
+
+def test_the_report_measures_once_and_is_written_as_a_page(source: Path, tmp_path: Path) -> None:
+    run("compress", str(source), "--method", "low_rank", "--name", "small", "--runs", str(tmp_path))
+
+    (first,) = json.loads(run("runs", "report", "--compression", "--runs", str(tmp_path), "--json"))
+    page = tmp_path / "page.html"
+    told = run("runs", "report", "--compression", "--runs", str(tmp_path), "--html", str(page))
+
+    assert first["measured"] == json.loads((tmp_path / "small" / "measured.json").read_text())
+    assert first["gains"] in told
+    assert "low_rank" in page.read_text()
