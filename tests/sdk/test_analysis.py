@@ -57,7 +57,7 @@ def analyze(*runs: LatencyRun) -> AnalysisReport:
 )
 def test_runs_that_differ_when_analyzed_are_not_merged(change: dict[str, Any]) -> None:
     report = analyze(run_with(), run_with(), run_with(**change))
-    assert sorted(group.warm[0].runs for group in report.groups) == [1, 2]
+    assert sorted(sum([w.runs, *w.kept_apart.values()]) for group in report.groups for w in group.warm) == [1, 2]
 
 
 def test_runs_of_one_variant_when_weights_or_free_memory_differ_are_merged() -> None:
@@ -141,12 +141,15 @@ def test_group_when_every_run_is_kept_apart_has_no_figures() -> None:
     )
 
 
-def test_emulator_when_analyzed_is_a_device_of_its_own() -> None:
-    labels = [group.device_label for group in analyze(run_with(), run_with(device__is_emulator=True)).groups]
-    assert labels == [
-        "Google Pixel 8 (Tensor G3), 9 cores, Android 15",
-        "Google Pixel 8 (Tensor G3), 9 cores, Android 15, emulator",
-    ]
+def test_emulator_when_analyzed_is_a_device_of_its_own_and_kept_apart_unless_asked_for() -> None:
+    runs = run_with(), run_with(device__is_emulator=True)
+    phone, emulator = analyze(*runs).groups
+    assert phone.device_label == "Google Pixel 8 (Tensor G3), 9 cores, Android 15"
+    assert emulator.device_label == "Google Pixel 8 (Tensor G3), 9 cores, Android 15, emulator"
+    assert (phone.warm[0].runs, emulator.warm[0].runs, emulator.warm[0].p50) == (1, 0, None)
+    assert emulator.warm[0].kept_apart == {"ran on an emulator": 1}
+    _, asked_for = analyze_runs(LogSet((), runs, (), 0), emulators=True).groups
+    assert (asked_for.warm[0].runs, asked_for.warm[0].kept_apart) == (1, {})
 
 
 def test_throughput_is_one_image_after_the_other() -> None:

@@ -44,6 +44,8 @@ def test_line_that_is_no_run_is_none_among_others_too(line: bytes) -> None:
         (b'"soc":"Tensor G3",', b""),
         (b'"compile_ns":null,', b""),
         (b'"notes":null', b'"note":":null"'),
+        (b'"compile_ns":null,', b'"later":null,'),
+        (b'"soc":"Tensor G3",', b'"chip":null,'),
         (b'"notes":null', b'"note":"x\\":null"'),
         (b'"portable":0.02', b'"portable":NaN'),
         (b'"portable":0.02', b'"portable":"all"'),
@@ -74,6 +76,9 @@ def test_change_that_breaks_a_line_is_seen_in_columns_as_in_parsing(change: tupl
     [
         (b'"notes":null', b'"notes":"a :null b"'),
         (b'"alpha":0.5,', b'"alpha":1,'),
+        (b'"mode":"burst"', b'"mode":"burst","later":null'),
+        (b'"compile_ns":null,', b'"compile_ns" : null,'),
+        (b'"compile_ns":null,', b'"compile_ns": null,'),
         (b"1840000", b"1.84e6"),
         (b'"mode":"burst"', b'"mode":"burst","later":{"deep":[null,{"x":1}]}'),
         (b'{"schema"', b' {"schema"'),

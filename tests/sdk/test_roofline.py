@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from mobisdk.errors import ConfigError
+from mobisdk.latency.design import choose_to_measure
 from mobisdk.latency.layer_features import KINDS, read_layers
-from mobisdk.latency.roofline import RATES, Place, Prior, _linearize, fit_roofline, typical_prior
+from mobisdk.latency.roofline import RATES, Place, Prior, fit_roofline, likeness, linearize, typical_prior
 from mobisdk.specs import ModelSpec
 
 GRID = [(alpha, resolution) for alpha in (0.25, 0.5, 0.75, 1.0) for resolution in (96, 128, 160, 224)]
@@ -35,17 +37,17 @@ def test_layers_of_a_network_have_its_multiply_adds() -> None:
 
 
 def test_roofline_is_the_sum_over_layers() -> None:
-    value, _ = _linearize(PLACES, np.log(RATES_OF_A_PHONE))
+    value, _ = linearize(PLACES, np.log(RATES_OF_A_PHONE))
     assert value == pytest.approx(LOG_NS, abs=1e-12)
 
 
 def test_slope_is_the_difference_of_a_small_step() -> None:
     rates = np.log(RATES_OF_A_PHONE)
-    _, slope = _linearize(PLACES, rates)
+    _, slope = linearize(PLACES, rates)
     for rate in range(RATES):
         step = np.zeros(RATES)
         step[rate] = 1e-6
-        numeric = (_linearize(PLACES, rates + step)[0] - _linearize(PLACES, rates - step)[0]) / 2e-6
+        numeric = (linearize(PLACES, rates + step)[0] - linearize(PLACES, rates - step)[0]) / 2e-6
         assert slope[:, rate] == pytest.approx(numeric, abs=1e-8)
 
 
@@ -90,3 +92,26 @@ def test_model_of_known_rates_is_scikit_learns_gaussian_process_on_what_is_left(
     theirs, spread = peer.predict(where[12:], return_std=True)
     assert mean - LOG_NS[12:] == pytest.approx(theirs, abs=1e-6)
     assert error**2 - fit.noise**2 == pytest.approx(spread**2, abs=1e-7)
+
+
+def test_design_takes_what_lessens_the_variance_of_all_predictions_most() -> None:
+    """Against the definition: the sum of variances that a fit without measurements would be left with."""
+    specs = [
+        ModelSpec(alpha=alpha, resolution=resolution) for alpha in (0.25, 0.5, 1.0) for resolution in (96, 160, 224)
+    ]
+    places = [Place(read_layers(spec), spec.arch, spec.alpha, spec.resolution) for spec in specs]
+    prior = typical_prior()
+    _, slope = linearize(places, prior.mean)
+    covariance = slope @ prior.covariance @ slope.T + 0.08**2 * likeness(places, places)
+
+    def left_over(chosen: list[int]) -> float:
+        known = covariance[np.ix_(chosen, chosen)] + 0.02**2 * np.eye(len(chosen))
+        across = covariance[:, chosen]
+        return float(np.trace(covariance - across @ np.linalg.solve(known, across.T)))
+
+    first, second, third = (specs.index(spec) for spec in choose_to_measure(specs, 3))
+    assert first == min(range(9), key=lambda place: left_over([place]))
+    assert second == min(set(range(9)) - {first}, key=lambda place: left_over([first, place]))
+    assert third == min(set(range(9)) - {first, second}, key=lambda place: left_over([first, second, place]))
+    with pytest.raises(ConfigError, match="so many networks cannot be chosen"):
+        choose_to_measure(specs, 10)

@@ -39,6 +39,13 @@ def predict(
     chart: Annotated[
         Path | None, typer.Option(help="Draw the surface of --grid: .svg or .png.", metavar="FILE")
     ] = None,
+    measure: Annotated[
+        int | None,
+        typer.Option(
+            help="Name so many networks to measure first, which tell most of the others; --arch may be a list.",
+            metavar="COUNT",
+        ),
+    ] = None,
     evaluate: Annotated[
         bool, typer.Option("--evaluate", help="Leave each measured network out in turn: how far off is the model?")
     ] = False,
@@ -50,6 +57,8 @@ def predict(
     """
     if chart is not None and not grid:
         raise typer.BadParameter("--chart draws the surface of --grid")
+    if measure is not None:
+        return _choose_to_measure(arch, measure, recipe, json)
     observations = _read_observations(logs, table)
     if evaluate:
         return _evaluate(observations, json)
@@ -74,6 +83,31 @@ def predict(
         for caution in dict.fromkeys(caution for p in predictions for caution in p.cautions):
             say(caution if "extrapolated" not in caution else f"* {caution}")
     return None
+
+
+def _choose_to_measure(archs: str, count: int, recipe: str | None, json: bool) -> None:
+    """Nothing needs to be known of the device: what tells most does not depend on it."""
+    from mobisdk.latency.design import choose_to_measure
+    from mobisdk.report.prediction import to_design_document
+    from mobisdk.specs import ModelSpec
+
+    grid = [
+        ModelSpec(arch=arch.strip(), alpha=alpha, resolution=resolution)
+        for arch in archs.split(",")
+        for resolution in GRID_RESOLUTIONS
+        for alpha in GRID_ALPHAS
+    ]
+    chosen = choose_to_measure(grid, count)
+    if json:
+        return print_json(to_design_document(chosen))
+    target = "ios" if (recipe or "").startswith("coreml") else "android"
+    ending = f" --recipe {recipe}" if recipe else ""
+    for spec in chosen:
+        print(
+            f"mobisdk export --target {target} --arch {spec.arch} --alpha {spec.alpha:g} "
+            f"--resolution {spec.resolution} --untrained{ending}"
+        )
+    return say("Measure these on the phone, or here with `mobisdk bench bundles/*`, then predict the others.")
 
 
 def _read_observations(logs: "Sequence[str] | None", table: Path | None) -> "tuple[Observation, ...]":

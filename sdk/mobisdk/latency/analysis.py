@@ -21,8 +21,10 @@ _OS_NAMES = {"android": "Android", "ios": "iOS"}
 _MODES: tuple[Mode, ...] = ("burst", "sustained", "production")
 LOW_BATTERY = 0.2
 """From here down phones save power, whether they say so or not."""
-_FEWEST_PEERS = 3
-_SLIP_REACH = 0.3
+EMULATOR = "ran on an emulator"
+UNIT_SLIP = "1,000 times off the others: a slip of unit?"
+FEWEST_PEERS = 3
+SLIP_REACH = 0.3
 """How far, as a power of ten, from a thousand a slip may be: phones are not twice as fast today."""
 _CACHE_STATES: tuple[Literal["cold", "warm", "unknown"], ...] = ("cold", "warm", "unknown")
 
@@ -129,8 +131,8 @@ def format_alpha(alpha: float) -> str:
     return f"{alpha:.1f}" if alpha == round(alpha, 1) else f"{alpha:g}"
 
 
-def analyze_runs(logs: LogSet) -> AnalysisReport:
-    """Report each group of `logs`.
+def analyze_runs(logs: LogSet, *, emulators: bool = False) -> AnalysisReport:
+    """Report each group of `logs`; runs of emulators are kept apart like others, unless they are asked for.
 
     Raises:
         DataError: there is no run.
@@ -147,11 +149,11 @@ def analyze_runs(logs: LogSet) -> AnalysisReport:
     for run in logs.runs:
         device = dataclasses.replace(run.device, memory_bytes=None)  # a new kernel may leave a little more or less
         members[device, run.runtime, run.bundle.variant_id].append(run)
-    groups = sorted(map(_report_group, members.values()), key=group_order)
+    groups = sorted((_report_group(runs, emulators) for runs in members.values()), key=group_order)
     return AnalysisReport(tuple(groups), len(logs.files), len(logs.runs), logs.duplicates, logs.set_aside)
 
 
-def _report_group(runs: Sequence[LatencyRun]) -> GroupReport:
+def _report_group(runs: Sequence[LatencyRun], emulators: bool) -> GroupReport:
     warm = {mode: [run for run in runs if run.mode == mode] for mode in _MODES}
     cold = {state: [run for run in runs if run.mode == "cold" and run.cache_state == state] for state in _CACHE_STATES}
     return GroupReport(
@@ -160,13 +162,13 @@ def _report_group(runs: Sequence[LatencyRun]) -> GroupReport:
         bundle=runs[0].bundle,
         bundle_ids=tuple(sorted({run.bundle.bundle_id for run in runs})),
         weights_sources=tuple(sorted({run.bundle.weights_source for run in runs})),
-        warm=tuple(_report_warm(mode, runs) for mode, runs in warm.items() if runs),
-        cold=tuple(_report_cold(state, runs) for state, runs in cold.items() if runs),
+        warm=tuple(_report_warm(mode, runs, emulators) for mode, runs in warm.items() if runs),
+        cold=tuple(_report_cold(state, runs, emulators) for state, runs in cold.items() if runs),
     )
 
 
-def _report_warm(mode: Mode, runs: Sequence[LatencyRun]) -> WarmReport:
-    usable, kept_apart = _keep_apart(runs)
+def _report_warm(mode: Mode, runs: Sequence[LatencyRun], emulators: bool) -> WarmReport:
+    usable, kept_apart = _keep_apart(runs, emulators)
     inference = [run.inference_ns for run in usable]
     return WarmReport(
         mode=mode,
@@ -187,8 +189,10 @@ def _report_warm(mode: Mode, runs: Sequence[LatencyRun]) -> WarmReport:
     )
 
 
-def _report_cold(cache_state: Literal["cold", "warm", "unknown"], runs: Sequence[LatencyRun]) -> ColdReport:
-    usable, kept_apart = _keep_apart(runs)
+def _report_cold(
+    cache_state: Literal["cold", "warm", "unknown"], runs: Sequence[LatencyRun], emulators: bool
+) -> ColdReport:
+    usable, kept_apart = _keep_apart(runs, emulators)
     return ColdReport(
         cache_state=cache_state,
         runs=len(usable),
@@ -198,17 +202,17 @@ def _report_cold(cache_state: Literal["cold", "warm", "unknown"], runs: Sequence
     )
 
 
-def _keep_apart(runs: Sequence[LatencyRun]) -> tuple[list[LatencyRun], dict[str, int]]:
+def _keep_apart(runs: Sequence[LatencyRun], emulators: bool) -> tuple[list[LatencyRun], dict[str, int]]:
     """Part the runs that the figures may rest on from those that tell of something else, counted by reason."""
-    reasons = [reason_to_keep_apart(run) for run in runs]
+    reasons = [EMULATOR if run.device.is_emulator and not emulators else reason_to_keep_apart(run) for run in runs]
     for place in _find_unit_slips([run if reason is None else None for run, reason in zip(runs, reasons, strict=True)]):
-        reasons[place] = "1,000 times off the others: a slip of unit?"
+        reasons[place] = UNIT_SLIP
     usable = [run for run, reason in zip(runs, reasons, strict=True) if reason is None]
     return usable, dict(Counter(reason for reason in reasons if reason is not None))
 
 
 def reason_to_keep_apart(run: LatencyRun) -> str | None:
-    """Name what makes a run tell of something else. An emulator needs no reason: it is a device of its own."""
+    """Name what makes a run tell of something else, on whatever device."""
     if run.golden is not None and not run.golden.passed:
         return "golden image failed"
     if run.conditions.low_power_mode:
@@ -230,11 +234,11 @@ def _find_unit_slips(runs: Sequence[LatencyRun | None]) -> list[int]:
         for place, run in enumerate(runs)
         if run is not None and run.inference_ns.size
     }
-    if len(medians) < _FEWEST_PEERS:
+    if len(medians) < FEWEST_PEERS:
         return []
     center = np.median(list(medians.values()))
     off = {place: abs(np.log10(max(median, 1.0) / max(center, 1.0))) for place, median in medians.items()}
-    return [place for place, power in off.items() if min(abs(power - 3), abs(power - 6)) < _SLIP_REACH]
+    return [place for place, power in off.items() if min(abs(power - 3), abs(power - 6)) < SLIP_REACH]
 
 
 def _end_to_end(runs: Sequence[LatencyRun]) -> list[Durations]:

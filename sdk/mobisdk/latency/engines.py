@@ -33,12 +33,33 @@ class Engine:
     """Give it a small table."""
     explode: Callable[["nw.LazyFrame[Any]"], "nw.LazyFrame[Any]"]
     """Make a row of each of `ns`: Narwhals' own keeps empty lists as rows, and DuckDB reads everything twice for it."""
+    add_lists: Callable[["nw.LazyFrame[Any]"], "nw.LazyFrame[Any]"]
+    """Add the lists `before` and `after` to `ns`, sample by sample; one that is empty adds nothing."""
 
 
 def _explode_duckdb(frame: "nw.LazyFrame[Any]") -> "nw.LazyFrame[Any]":
-    others = ", ".join(f'"{name}"' for name in frame.collect_schema().names() if name != "ns")
+    others = _names_beside(frame, "ns")
     exploded: nw.LazyFrame[Any] = nw.from_native(frame.to_native().project(f"{others}, unnest(ns) AS ns")).lazy()
     return exploded
+
+
+def _add_lists_duckdb(frame: "nw.LazyFrame[Any]") -> "nw.LazyFrame[Any]":
+    others = _names_beside(frame, "ns", "before", "after")
+    total = "list_transform(list_zip(ns, before, after), x -> x[1] + coalesce(x[2], 0) + coalesce(x[3], 0))"
+    added: nw.LazyFrame[Any] = nw.from_native(frame.to_native().project(f"{others}, {total} AS ns")).lazy()
+    return added
+
+
+def _add_lists_spark(frame: "nw.LazyFrame[Any]") -> "nw.LazyFrame[Any]":
+    others = [f"`{name}`" for name in frame.collect_schema().names() if name not in ("ns", "before", "after")]
+    zipped = "arrays_zip(ns, before, after)"
+    total = f"transform({zipped}, x -> x.ns + coalesce(x.before, 0) + coalesce(x.after, 0)) AS ns"
+    added: nw.LazyFrame[Any] = nw.from_native(frame.to_native().selectExpr(*others, total)).lazy()
+    return added
+
+
+def _names_beside(frame: "nw.LazyFrame[Any]", *left_out: str) -> str:
+    return ", ".join(f'"{name}"' for name in frame.collect_schema().names() if name not in left_out)
 
 
 def _explode(frame: "nw.LazyFrame[Any]") -> "nw.LazyFrame[Any]":
@@ -69,6 +90,7 @@ def open_duckdb(logs: LogTables, memory: str | None = None) -> Iterator[Engine]:
             nw.from_native(relation).lazy(),
             lambda table: nw.from_native(connection.from_arrow(table)).lazy(),
             _explode_duckdb,
+            _add_lists_duckdb,
         )
 
 
@@ -122,7 +144,7 @@ def open_spark(logs: LogTables, master: str) -> Iterator[Engine]:
                     frame: nw.LazyFrame[Any] = nw.from_native(session.createDataFrame(table)).lazy()
                     return frame
 
-            yield Engine(nw.from_native(frame).lazy(), upload, _explode)
+            yield Engine(nw.from_native(frame).lazy(), upload, _explode, _add_lists_spark)
         finally:
             session.stop()
 

@@ -39,8 +39,20 @@ class Figures:
     quantiles: dict[float, Quantile]
 
 
+def estimate_medians(samples: "nw.LazyFrame[Any]", upload: Upload) -> dict[int, Quantile]:
+    """Estimate the median alone of each group, in fewer passes; columns are those of `estimate_groups`."""
+    found = _estimate(samples, upload, (0.5,), with_deviation=False)
+    return {group: figures.quantiles[0.5] for group, figures in found.items()}
+
+
 def estimate_groups(samples: "nw.LazyFrame[Any]", upload: Upload, quantiles: Sequence[float]) -> dict[int, Figures]:
     """Estimate each group of `samples`, whose columns are `group` (a number), `run` (an id) and `ns`."""
+    return _estimate(samples, upload, quantiles, with_deviation=True)
+
+
+def _estimate(
+    samples: "nw.LazyFrame[Any]", upload: Upload, quantiles: Sequence[float], *, with_deviation: bool
+) -> dict[int, Figures]:
     binned = samples.with_columns(key=_key())
     coarse = _Coarse.count(binned)
     if not coarse.groups.size:
@@ -48,8 +60,10 @@ def estimate_groups(samples: "nw.LazyFrame[Any]", upload: Upload, quantiles: Seq
     wanted = sorted({0.5, *quantiles})
     values = {q: _quantile(coarse, binned, upload, np.full(coarse.groups.size, q)) for q in wanted}
     errors, p50_errors, runs = _share_errors(samples, upload, coarse, values)
-    deviations = _deviations(samples, upload, coarse.groups, values[0.5])
-    mads = _quantile(_Coarse.count(deviations), deviations, upload, np.full(coarse.groups.size, 0.5))
+    mads = np.zeros(coarse.groups.size)
+    if with_deviation:
+        deviations = _deviations(samples, upload, coarse.groups, values[0.5])
+        mads = _quantile(_Coarse.count(deviations), deviations, upload, np.full(coarse.groups.size, 0.5))
     intervals = {q: _intervals(q, coarse, binned, upload, errors[q], p50_errors, runs) for q in wanted}
     return {
         int(group): Figures(

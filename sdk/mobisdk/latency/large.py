@@ -1,17 +1,31 @@
 """The analysis of logs of any size, as expressions that an engine runs; `analysis` says what its figures are."""
 
+import dataclasses
 import json
-from collections import defaultdict
-from typing import Any, Final, Literal
+from collections import Counter, defaultdict
+from typing import Any, Final
 
 import narwhals as nw
+import numpy as np
 import pyarrow as pa
 
 from mobisdk.errors import DataError
-from mobisdk.latency.analysis import LOW_BATTERY, AnalysisReport, ColdReport, GroupReport, WarmReport, group_order
+from mobisdk.latency.analysis import (
+    EMULATOR,
+    FEWEST_PEERS,
+    LOW_BATTERY,
+    SLIP_REACH,
+    UNIT_SLIP,
+    AnalysisReport,
+    ColdReport,
+    GroupReport,
+    WarmReport,
+    group_order,
+)
 from mobisdk.latency.engines import Engine
-from mobisdk.latency.frames import Figures, estimate_groups
+from mobisdk.latency.frames import Figures, estimate_groups, estimate_medians, estimate_percentiles
 from mobisdk.latency.record import BundleRef, Device, RuntimeInfo
+from mobisdk.latency.stats import Quantile
 from mobisdk.latency.tables import LogTables
 
 QUANTILES: Final = (0.5, 0.9, 0.95, 0.99)
@@ -24,21 +38,19 @@ _NUMBER_NULL: Final = -1
 _NUMBERS: Final = ("device_api_level", "device_cpu_cores", "runtime_threads")
 
 
-def analyze_tables(logs: LogTables, engine: Engine) -> AnalysisReport:
-    """Report each group: warm inference with every figure, and cold starts.
-
-    Phases, what happens within a run, and slips of unit are left to `analysis`, which looks at runs one by one.
+def analyze_tables(logs: LogTables, engine: Engine, *, emulators: bool = False) -> AnalysisReport:
+    """Report each group as `analysis` does, but for what happens within runs, which looks at them one by one.
 
     Raises:
         DataError: there is no run.
     """
     runs = engine.runs.select(
-        "run_id", "mode", "cache_state", "inference_ns",
+        "run_id", "mode", "cache_state", "inference_ns", "preprocess_ns", "postprocess_ns",
         *_key_columns(),
         *(nw.col("bundle").struct.field(name) for name in ("bundle_id", "weights_source", *_DESCRIPTION)),
         load=(nw.col("compile_ns").fill_null(0) + nw.col("load_ns").fill_null(0)),
         first=nw.col("first_inference_ns").fill_null(0),
-        reason=_reason(),
+        reason=_reason(emulators=emulators),
     )  # fmt: skip
     names = [*_key_names(), "mode", "cache_state"]
     # Only cold starts are parted by the state of their cache.
@@ -57,22 +69,76 @@ def analyze_tables(logs: LogTables, engine: Engine) -> AnalysisReport:
     keys = found.group_by(names).aggregate([]).sort_by([(name, "ascending") for name in names])
     keys = keys.append_column("group", pa.array(range(keys.num_rows), pa.int64()))
     numbered = runs.filter(nw.col("reason") == "").join(engine.upload(keys), on=names, how="inner")
-    run = nw.col("run_id").alias("run")
-    warm = numbered.filter(nw.col("mode") != "cold").select("group", run, nw.col("inference_ns").alias("ns"))
-    warm_samples = engine.explode(warm)
-    figures = estimate_groups(warm_samples, engine.upload, QUANTILES)
+    numbered = numbered.with_columns(run=nw.col("run_id"))
+    warm, slips = _part_unit_slips(numbered.filter(nw.col("mode") != "cold"), engine)
+    figures = estimate_groups(
+        engine.explode(warm.select("group", "run", ns=nw.col("inference_ns"))), engine.upload, QUANTILES
+    )
     cold = numbered.filter(nw.col("mode") == "cold")
     load, first = (
-        estimate_groups(cold.select("group", run, nw.col(name).alias("ns")), engine.upload, (0.5,))
-        for name in ("load", "first")
+        estimate_medians(cold.select("group", "run", ns=nw.col(name)), engine.upload) for name in ("load", "first")
     )
     return AnalysisReport(
-        _assemble(keys.to_pylist(), found.to_pylist(), figures, load, first),
+        _assemble(
+            keys.to_pylist(), found.to_pylist(), _Parts(figures, _estimate_phases(warm, engine), load, first, slips)
+        ),
         len(logs.files),
         sum(found["n"].to_pylist()),
         logs.duplicates,
         logs.set_aside,
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Parts:
+    """What was computed, by group."""
+
+    warm: dict[int, Figures]
+    phases: dict[str, dict[int, Quantile]]
+    load: dict[int, Quantile]
+    first: dict[int, Quantile]
+    slips: dict[int, int]
+    """Runs whose unit slipped."""
+
+
+def _part_unit_slips(warm: "nw.LazyFrame[Any]", engine: Engine) -> tuple["nw.LazyFrame[Any]", dict[int, int]]:
+    """Leave out runs whose median is off their group's by a thousand, and count them; nearly always there is none."""
+    medians = warm.select("group", "run", ns=nw.col("inference_ns").list.median().cast(nw.Int64))
+    groups, values = estimate_percentiles(medians, engine.upload, (0.5,))
+    if not groups.size:
+        return warm, {}
+    centers = engine.upload(pa.table({"group": groups, "center": np.log10(np.maximum(values[0.5], 1))}))
+    peers = medians.group_by("group").agg(peers=nw.len()).filter(nw.col("peers") >= FEWEST_PEERS)
+    log = nw.when(nw.col("ns") > 1).then(nw.col("ns")).otherwise(nw.lit(1)).cast(nw.Float64).log(base=10)
+    off = (log - nw.col("center")).abs()
+    is_slip = ((off - 3).abs() < SLIP_REACH) | ((off - 6).abs() < SLIP_REACH)
+    slipped = (
+        medians.join(centers, on="group", how="inner")
+        .filter(is_slip)
+        .join(peers, on="group", how="inner")
+        .select("group", "run")
+        .collect("pyarrow")
+        .to_native()
+    )
+    if not slipped.num_rows:
+        return warm, {}
+    usable = warm.join(engine.upload(slipped.select(["run"])), on="run", how="anti")
+    return usable, dict(Counter(slipped["group"].to_pylist()))
+
+
+def _estimate_phases(warm: "nw.LazyFrame[Any]", engine: Engine) -> dict[str, dict[int, Quantile]]:
+    """Medians of the phases; of all of them together where every run of a group recorded the first."""
+    found = {
+        name: estimate_medians(engine.explode(warm.select("group", "run", ns=nw.col(f"{name}_ns"))), engine.upload)
+        for name in ("preprocess", "postprocess")
+    }
+    lists = {"ns": nw.col("inference_ns"), "before": nw.col("preprocess_ns"), "after": nw.col("postprocess_ns")}
+    fewest = (
+        warm.select("group", fewest=nw.col("preprocess_ns").list.len()).group_by("group").agg(nw.col("fewest").min())
+    )
+    complete = fewest.filter(nw.col("fewest") > 0).select("group")
+    whole = warm.select("group", "run", **lists).join(complete, on="group", how="inner")
+    return found | {"end_to_end": estimate_medians(engine.explode(engine.add_lists(whole)), engine.upload)}
 
 
 def _key_names() -> list[str]:
@@ -95,34 +161,26 @@ def _key_columns() -> list["nw.Expr"]:
     return columns
 
 
-def _reason() -> "nw.Expr":
-    """`analysis.reason_to_keep_apart` as an expression; empty where there is none."""
+def _reason(*, emulators: bool) -> "nw.Expr":
+    """Why `analysis` would keep a run apart, as an expression; empty where it would not."""
     conditions, golden = nw.col("conditions").struct.field, nw.col("golden").struct.field
-    return (
-        nw.when(~golden("passed").fill_null(True)).then(nw.lit("golden image failed"))
-        .otherwise(
-            nw.when(conditions("low_power_mode").fill_null(False)).then(nw.lit("low-power mode"))
-            .otherwise(
-                nw.when(conditions("thermal_before").fill_null("").is_in(["serious", "critical"]))
-                .then(nw.lit("hot at the start"))
-                .otherwise(
-                    nw.when(~conditions("foreground").fill_null(True)).then(nw.lit("left the foreground"))
-                    .otherwise(
-                        nw.when(
-                            (conditions("battery_level").fill_null(1.0) < LOW_BATTERY)
-                            & ~conditions("charging").fill_null(False)
-                        ).then(nw.lit("low battery")).otherwise(nw.lit(""))
-                    )
-                )
-            )
-        )
-    )  # fmt: skip
+    is_emulator = nw.col("device").struct.field("is_emulator")
+    is_low = (conditions("battery_level").fill_null(1.0) < LOW_BATTERY) & ~conditions("charging").fill_null(False)
+    reasons = [
+        *([] if emulators else [(is_emulator, EMULATOR)]),
+        (~golden("passed").fill_null(True), "golden image failed"),
+        (conditions("low_power_mode").fill_null(False), "low-power mode"),
+        (conditions("thermal_before").fill_null("").is_in(["serious", "critical"]), "hot at the start"),
+        (~conditions("foreground").fill_null(True), "left the foreground"),
+        (is_low, "low battery"),
+    ]
+    told = nw.lit("")
+    for is_so, reason in reversed(reasons):
+        told = nw.when(is_so).then(nw.lit(reason)).otherwise(told)
+    return told
 
 
-def _assemble(
-    keys: list[dict[str, Any]], found: list[dict[str, Any]], figures: dict[int, Figures],
-    load: dict[int, Figures], first: dict[int, Figures],
-) -> tuple[GroupReport, ...]:  # fmt: skip
+def _assemble(keys: list[dict[str, Any]], found: list[dict[str, Any]], parts: _Parts) -> tuple[GroupReport, ...]:
     names = _key_names()
     facts: defaultdict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
     for row in found:
@@ -134,11 +192,11 @@ def _assemble(
     for key, rows in facts.items():
         device, runtime, bundle = _read_key(dict(zip(names, key, strict=True)), rows[0])
         warm = [
-            _warm(row["mode"], figures.get(row["group"]), _kept_apart(rows, row))
+            _warm(row, parts, _count_reasons(rows, row))
             for row in numbers[key] if row["mode"] != "cold"
         ]  # fmt: skip
         cold = [
-            _cold(row["cache_state"], load.get(row["group"]), first.get(row["group"]), _kept_apart(rows, row))
+            _cold(row, parts, _count_reasons(rows, row))
             for row in numbers[key] if row["mode"] == "cold"
         ]  # fmt: skip
         groups.append(
@@ -153,10 +211,11 @@ def _assemble(
     return tuple(sorted(groups, key=group_order))
 
 
-def _kept_apart(rows: list[dict[str, Any]], key: dict[str, Any]) -> dict[str, int]:
-    counts: defaultdict[str, int] = defaultdict(int)
+def _count_reasons(rows: list[dict[str, Any]], key: dict[str, Any]) -> dict[str, int]:
+    """Count the runs of a key by what keeps them apart; by nothing, which is an empty text, the usable ones."""
+    counts: defaultdict[str, int] = defaultdict(int, {"": 0})
     for row in rows:
-        if row["reason"] and (row["mode"], row["cache_state"]) == (key["mode"], key["cache_state"]):
+        if (row["mode"], row["cache_state"]) == (key["mode"], key["cache_state"]):
             counts[row["reason"]] += row["n"]
     return dict(counts)
 
@@ -178,32 +237,26 @@ def _read_key(key: dict[str, Any], row: dict[str, Any]) -> tuple[Device, Runtime
     )
 
 
-def _warm(mode: Any, figures: Figures | None, kept_apart: dict[str, int]) -> WarmReport:
+def _warm(row: dict[str, Any], parts: _Parts, counts: dict[str, int]) -> WarmReport:
+    group = row["group"]
+    figures, slips = parts.warm.get(group), parts.slips.get(group)
+    kept_apart = {reason: count for reason, count in counts.items() if reason}
     quantiles = figures.quantiles if figures else {}
     return WarmReport(
-        mode=mode,
+        mode=row["mode"],
         runs=figures.runs if figures else 0,
         samples=figures.samples if figures else 0,
-        kept_apart=kept_apart,
+        kept_apart=kept_apart | ({UNIT_SLIP: slips} if slips else {}),
         **{f"p{round(100 * q)}": quantiles.get(q) for q in QUANTILES},
         mean_ns=figures.mean_ns if figures else None,
         mad_ns=figures.mad_ns if figures else None,
-        preprocess=None,
-        postprocess=None,
-        end_to_end=None,
+        **{name: medians.get(group) for name, medians in parts.phases.items()},
         course=None,
         inference_ns=(),
     )
 
 
-def _cold(
-    cache_state: Literal["cold", "warm", "unknown"], load: Figures | None, first: Figures | None,
-    kept_apart: dict[str, int],
-) -> ColdReport:  # fmt: skip
-    return ColdReport(
-        cache_state,
-        load.runs if load else 0,
-        kept_apart,
-        load.quantiles[0.5] if load else None,
-        first.quantiles[0.5] if first else None,
-    )
+def _cold(row: dict[str, Any], parts: _Parts, counts: dict[str, int]) -> ColdReport:
+    kept_apart = {reason: count for reason, count in counts.items() if reason}
+    load, first = parts.load.get(row["group"]), parts.first.get(row["group"])
+    return ColdReport(row["cache_state"], counts[""], kept_apart, load, first)

@@ -79,15 +79,15 @@ class Fit:
 
     def predict(self, places: Sequence[Place]) -> tuple[Vector, Vector]:
         """Mean and standard deviation of the log latency in nanoseconds of a measurement at `places`."""
-        value, slope = _linearize(places, self.rates)
+        value, slope = linearize(places, self.rates)
         mean = value + slope @ (self.prior.mean - self.rates)
         variance = self._own_variance(places, slope)
         if not self.places:
             return mean, np.sqrt(variance)
-        known_value, known_slope = _linearize(self.places, self.rates)
+        known_value, known_slope = linearize(self.places, self.rates)
         known_mean = known_value + known_slope @ (self.prior.mean - self.rates)
         covariance = _covariance(self.places, known_slope, self.prior, self.residual, self.noise)
-        across = slope @ self.prior.covariance @ known_slope.T + self.residual**2 * _likeness(places, self.places)
+        across = slope @ self.prior.covariance @ known_slope.T + self.residual**2 * likeness(places, self.places)
         weights = np.linalg.solve(covariance, across.T).T
         mean = mean + weights @ (self.log_ns - known_mean)
         return mean, np.sqrt(np.maximum(variance - np.sum(weights * across, axis=1), self.noise**2))
@@ -106,15 +106,15 @@ def fit_roofline(places: Sequence[Place], log_ns: Vector, prior: Prior) -> Fit:
     whiten = np.linalg.inv(np.linalg.cholesky(prior.covariance))
 
     def errors(rates: Vector) -> Vector:
-        value, _ = _linearize(places, rates)
+        value, _ = linearize(places, rates)
         return np.concatenate([(value - log_ns) / _FIT_ERROR, whiten @ (rates - prior.mean)])
 
     def slopes(rates: Vector) -> Matrix:
-        _, slope = _linearize(places, rates)
+        _, slope = linearize(places, rates)
         return np.concatenate([slope / _FIT_ERROR, whiten])
 
     rates = least_squares(errors, prior.mean, jac=slopes).x
-    value, slope = _linearize(places, rates)
+    value, slope = linearize(places, rates)
     surprise = log_ns - value - slope @ (prior.mean - rates)
     _, residual, noise = min(
         (_cost(_covariance(places, slope, prior, residual, noise), surprise), residual, noise)
@@ -123,7 +123,7 @@ def fit_roofline(places: Sequence[Place], log_ns: Vector, prior: Prior) -> Fit:
     return Fit(tuple(places), log_ns, prior, rates, residual, noise)
 
 
-def _linearize(places: Sequence[Place], rates: Vector) -> tuple[Vector, Matrix]:
+def linearize(places: Sequence[Place], rates: Vector) -> tuple[Vector, Matrix]:
     """Log latency of each place at `rates`, shape (places,), and its slope, shape (places, 7)."""
     ns = np.exp(rates)
     value, slope = np.empty(len(places)), np.zeros((len(places), RATES))
@@ -141,11 +141,11 @@ def _linearize(places: Sequence[Place], rates: Vector) -> tuple[Vector, Matrix]:
 
 
 def _covariance(places: Sequence[Place], slope: Matrix, prior: Prior, residual: float, noise: float) -> Matrix:
-    own = residual**2 * _likeness(places, places) + noise**2 * np.eye(len(places))
+    own = residual**2 * likeness(places, places) + noise**2 * np.eye(len(places))
     return np.asarray(slope @ prior.covariance @ slope.T + own)
 
 
-def _likeness(some: Sequence[Place], others: Sequence[Place]) -> Matrix:
+def likeness(some: Sequence[Place], others: Sequence[Place]) -> Matrix:
     """How much the residual at one place tells of that at another, 0 to 1, shape (some, others)."""
     where = [
         np.array([[np.log(p.alpha) / _ALPHA_REACH, np.log(p.resolution) / _RESOLUTION_REACH] for p in places])

@@ -23,7 +23,8 @@ from mobisdk.latency.store import SetAside
 
 _Ints = NDArray[np.int64]
 
-BLOCK_BYTES: Final = 8 * 2**20
+BLOCK_BYTES: Final = 16 * 2**20
+"""What is the same for every block, some milliseconds, is then little beside its lines."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,6 +11,7 @@ from rich.text import Text
 from mobisdk.latency.predict import Evaluation, LatencyModel, Prediction
 from mobisdk.report.charts.surface import surface_point
 from mobisdk.report.printable import printable
+from mobisdk.specs import ModelSpec
 
 SCHEMA: Final = "mobisdk.prediction/1"
 
@@ -44,6 +45,12 @@ def to_evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
             for row in evaluation.rows
         ],
     }
+
+
+def to_design_document(chosen: Sequence[ModelSpec]) -> dict[str, Any]:
+    """Return the JSON document of networks to measure, the one that tells most first."""
+    networks = [{"arch": spec.arch, "alpha": spec.alpha, "resolution": spec.resolution} for spec in chosen]
+    return {"schema": SCHEMA, "to_measure": networks}
 
 
 def format_prediction(prediction: Prediction) -> str:
