@@ -22,6 +22,7 @@ from mobisdk.latency.export import name_folder
 from mobisdk.latency.frames import estimate_groups
 from mobisdk.latency.large import analyze_tables
 from mobisdk.latency.log import parse_run, to_json_line
+from mobisdk.latency.parquet import find_shared, hash_ids
 from mobisdk.latency.record import LatencyRun, durations
 from mobisdk.latency.stats import estimate_quantile
 from mobisdk.latency.store import read_logs
@@ -256,3 +257,37 @@ def test_engine_without_a_run_is_an_error(tmp_path: Path) -> None:
     with open_duckdb(tables) as engine, pytest.raises(DataError, match="no run in these logs"):
         analyze_tables(tables, engine)
     assert isinstance(engine, Engine)
+
+
+def test_parquet_with_odd_rows_and_runs_that_are_elsewhere_too_counts_as_run_by_run(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "a.jsonl").write_bytes(b"".join(to_json_line(run).encode() + b"\n" for run in make_runs(12)))
+    assert run("logs", "export", folder, "--parquet", tmp_path / "export")[0] == 0
+    for number, part in enumerate(sorted((tmp_path / "export").rglob("*.parquet"))):
+        shutil.copy(part, folder / f"b{number}.parquet")  # every run once more
+    (tmp_path / "more.jsonl").write_bytes(b"".join(to_json_line(run).encode() + b"\n" for run in make_runs(9, seed=1)))
+    assert run("logs", "export", tmp_path / "more.jsonl", "--parquet", tmp_path / "other")[0] == 0
+    whole, broken, *_ = sorted((tmp_path / "other").rglob("*.parquet"))
+    shutil.copy(whole, folder / "c.parquet")
+    rows = pq.read_table(broken, partitioning=None)
+    wrong = pa.array(["not a mode", *rows["mode"].to_pylist()[1:]])
+    pq.write_table(rows.set_column(rows.schema.get_field_index("mode"), "mode", wrong), folder / "d.parquet")
+    tables, logs = read_tables([folder]), read_logs([folder])
+    assert tables.parquet == (folder / "c.parquet",)
+    assert tables.duplicates == logs.duplicates == 12
+    assert [(a.file, a.line, a.reason) for a in tables.set_aside] == [
+        (a.file, a.line, a.reason) for a in logs.set_aside
+    ]
+    assert len(tables.set_aside) == 1
+    assert_same(analyze_at_size([folder], open_duckdb), without_course(to_document(analyze_runs(logs))))
+
+
+def test_hash_of_an_id_is_that_of_its_other_letters_and_of_no_other_id() -> None:
+    ids = [str(uuid.UUID(int=number)) for number in range(5000)] + [str(uuid.uuid5(uuid.NAMESPACE_DNS, "é"))]
+    small, large = (hash_ids(pa.table({"run_id": [form(each) for each in ids]})) for form in (str.lower, str.upper))
+    assert (small == large).all()
+    assert len(np.unique(small)) == len(ids)
+    part = pa.table({"run_id": ids}).slice(4000)
+    assert (hash_ids(part) == small[4000:]).all()
+    assert set(find_shared([small[:3], small[2:9], small[8:9]]).tolist()) == set(small[[2, 8]].tolist())

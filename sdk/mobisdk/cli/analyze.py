@@ -62,6 +62,9 @@ def analyze(
         typer.Option(help="For logs of any size: warm figures and cold starts.  [default: duckdb from 256 MB on]"),
     ] = None,
     master: Annotated[str, typer.Option(help="Spark master of --engine spark.", metavar="URL")] = "local[*]",
+    emulators: Annotated[
+        bool, typer.Option("--emulators", help="Count runs of emulators, which are kept apart otherwise.")
+    ] = False,
     set_aside: Annotated[
         Path | None, typer.Option(help="Write file, line and reason of every line that is no run.", metavar="FILE")
     ] = None,
@@ -86,10 +89,10 @@ def analyze(
         engine = EngineName.DUCKDB
         say("Large logs: --engine duckdb computes the figures.")
     if engine is not None:
-        report = _analyze_at_size(logs, engine, master)
+        report = _analyze_at_size(logs, engine, master, emulators)
     else:
         runs = read_runs(logs)
-        report = analyze_runs(runs)
+        report = analyze_runs(runs, emulators=emulators)
     tell_set_aside(report.set_aside)
     if set_aside is not None:
         write_atomically(set_aside, describe_set_aside(report.set_aside))
@@ -130,7 +133,7 @@ def _is_large(logs: Sequence[str]) -> bool:
     return not any(map(is_store, logs)) and sum(file.stat().st_size for file in files) > _LARGE_BYTES
 
 
-def _analyze_at_size(logs: Sequence[str], engine: EngineName, master: str) -> "AnalysisReport":
+def _analyze_at_size(logs: Sequence[str], engine: EngineName, master: str, emulators: bool) -> "AnalysisReport":
     from mobisdk.cli.logs_argument import is_store
     from mobisdk.latency.engines import open_duckdb, open_spark
     from mobisdk.latency.large import analyze_tables
@@ -143,7 +146,7 @@ def _analyze_at_size(logs: Sequence[str], engine: EngineName, master: str) -> "A
         )
     tables = read_tables([Path(log) for log in logs])
     with open_duckdb(tables) if engine is EngineName.DUCKDB else open_spark(tables, master) as opened:
-        return analyze_tables(tables, opened)
+        return analyze_tables(tables, opened, emulators=emulators)
 
 
 def describe_set_aside(lines: "Sequence[SetAside]") -> bytes:
@@ -166,7 +169,7 @@ def _find_beside(report: "AnalysisReport", accuracy: Sequence[Path], against: st
         say(f"{len(unmeasured)} of {len(accuracies)} accuracies are of variants that these logs have no latency of")
     if against is None:
         return Beside(accuracies, limits)
-    before = analyze_runs(read_runs([against]))
+    before = analyze_runs(read_runs([against]), emulators=True)
     tell_set_aside(before.set_aside)
     return Beside(accuracies, limits, compare_reports(before, report))
 

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import jsonschema_rs
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
@@ -142,7 +143,7 @@ def _read_strictly(lines: _Lines) -> tuple[pa.Table | None, Mask]:
         return None, nothing
     if table.num_rows != count:
         return None, nothing
-    fine = _check_rows(table)
+    fine = check_runs(table)
     # Arrow does not tell an absent key from a null one: as many nulls as were read must be in the text.
     offsets: Any = np.concatenate([[0], np.cumsum(lines.ends - lines.starts + 1)]).astype(np.int32)
     texts = pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(text))
@@ -216,8 +217,11 @@ def _arrow_type(node: Node, path: tuple[str, ...], *, without_open: bool = False
     return kinds[kind]
 
 
-def _check_rows(table: pa.Table) -> Mask:
-    """Tell which rows keep every rule of the contract; one that may break one is not among them."""
+def check_runs(table: pa.Table) -> Mask:
+    """Tell which rows keep every rule of the contract; one that may break one is not among them.
+
+    Open objects may be objects, as Arrow reads them from lines, or JSON, as in `run_schema`.
+    """
     fine = np.ones(table.num_rows, dtype=bool)
     required = set(_DOCUMENT["required"])
     for name, node in _DOCUMENT["properties"].items():
@@ -278,6 +282,8 @@ def _is_within(array: Column, node: Node) -> bool:
 
 def _check_open(objects: Column, node: Node) -> Mask:
     """Check an object of any keys; one row's key is a column here, null in the others."""
+    if pa.types.is_string(objects.type):
+        return _check_open_text(objects, node)
     fine = _all_finite(objects)
     values = node["additionalProperties"]
     longest = _resolve(node.get("propertyNames", {})).get("maxLength", 2**31)
@@ -291,6 +297,23 @@ def _check_open(objects: Column, node: Node) -> Mask:
         known &= 0 < len(field.name) <= longest and objects.type.num_fields <= node.get("maxProperties", 2**31)
         fine &= known | child.is_null().to_numpy(zero_copy_only=False)
     return fine
+
+
+def _check_open_text(texts: Column, node: Node) -> Mask:
+    """Check objects of any keys that are written as JSON, each distinct one once."""
+    validator = jsonschema_rs.Draft202012Validator({**node, "$defs": _DOCUMENT["$defs"]})
+    distinct = texts.dictionary_encode()
+    known = np.zeros(len(distinct.dictionary) + 1, dtype=bool)
+    for place, text in enumerate(distinct.dictionary.to_pylist()):
+        try:
+            known[place] = validator.is_valid(json.loads(text, parse_constant=_refuse))
+        except (ValueError, RecursionError):
+            continue
+    return np.asarray(known[pc.fill_null(distinct.indices, len(known) - 1).to_numpy(zero_copy_only=False)])
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(constant)
 
 
 def _every(lists: Column, items: Mask) -> Mask:

@@ -57,11 +57,9 @@ def export_parquet(paths: Iterable[Path], target: Path) -> tuple[int, list[SetAs
 
 def _read_tables(paths: Iterable[Path]) -> Iterator[tuple[pa.Table, list[SetAside]]]:
     for path in find_log_files(paths):
-        if is_parquet(path):
-            yield from read_columns_of(path, read_lines(path))
-        else:
-            for table, _, asides in read_file(path):
-                yield table, asides
+        parts = read_columns_of(path, read_lines(path)) if is_parquet(path) else read_file(path)
+        for table, _, asides in parts:
+            yield table, asides
 
 
 def _keep_fresh(table: pa.Table, seen: set[str]) -> pa.Table:

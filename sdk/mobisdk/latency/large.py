@@ -74,14 +74,9 @@ def analyze_tables(logs: LogTables, engine: Engine, *, emulators: bool = False) 
     figures = estimate_groups(
         engine.explode(warm.select("group", "run", ns=nw.col("inference_ns"))), engine.upload, QUANTILES
     )
-    cold = numbered.filter(nw.col("mode") == "cold")
-    load, first = (
-        estimate_medians(cold.select("group", "run", ns=nw.col(name)), engine.upload) for name in ("load", "first")
-    )
+    medians = _estimate_medians(warm, numbered.filter(nw.col("mode") == "cold"), engine)
     return AnalysisReport(
-        _assemble(
-            keys.to_pylist(), found.to_pylist(), _Parts(figures, _estimate_phases(warm, engine), load, first, slips)
-        ),
+        _assemble(keys.to_pylist(), found.to_pylist(), _Parts(figures, medians, slips)),
         len(logs.files),
         sum(found["n"].to_pylist()),
         logs.duplicates,
@@ -94,9 +89,8 @@ class _Parts:
     """What was computed, by group."""
 
     warm: dict[int, Figures]
-    phases: dict[str, dict[int, Quantile]]
-    load: dict[int, Quantile]
-    first: dict[int, Quantile]
+    medians: dict[str, dict[int, Quantile]]
+    """Of the phases, and of cold starts: by name and group."""
     slips: dict[int, int]
     """Runs whose unit slipped."""
 
@@ -126,19 +120,36 @@ def _part_unit_slips(warm: "nw.LazyFrame[Any]", engine: Engine) -> tuple["nw.Laz
     return usable, dict(Counter(slipped["group"].to_pylist()))
 
 
-def _estimate_phases(warm: "nw.LazyFrame[Any]", engine: Engine) -> dict[str, dict[int, Quantile]]:
-    """Medians of the phases; of all of them together where every run of a group recorded the first."""
-    found = {
-        name: estimate_medians(engine.explode(warm.select("group", "run", ns=nw.col(f"{name}_ns"))), engine.upload)
-        for name in ("preprocess", "postprocess")
-    }
-    lists = {"ns": nw.col("inference_ns"), "before": nw.col("preprocess_ns"), "after": nw.col("postprocess_ns")}
+def _estimate_medians(
+    warm: "nw.LazyFrame[Any]", cold: "nw.LazyFrame[Any]", engine: Engine
+) -> dict[str, dict[int, Quantile]]:
+    """Medians of the phases and of cold starts, all in the same passes: a group's number says which is which.
+
+    The phases together have one where every run of a group recorded the first.
+    """
     fewest = (
         warm.select("group", fewest=nw.col("preprocess_ns").list.len()).group_by("group").agg(nw.col("fewest").min())
     )
     complete = fewest.filter(nw.col("fewest") > 0).select("group")
+    lists = {"ns": nw.col("inference_ns"), "before": nw.col("preprocess_ns"), "after": nw.col("postprocess_ns")}
     whole = warm.select("group", "run", **lists).join(complete, on="group", how="inner")
-    return found | {"end_to_end": estimate_medians(engine.explode(engine.add_lists(whole)), engine.upload)}
+    parts = {
+        "preprocess": engine.explode(warm.select("group", "run", ns=nw.col("preprocess_ns"))),
+        "postprocess": engine.explode(warm.select("group", "run", ns=nw.col("postprocess_ns"))),
+        "end_to_end": engine.explode(engine.add_lists(whole)),
+        "load": cold.select("group", "run", ns=nw.col("load")),
+        "first_inference": cold.select("group", "run", ns=nw.col("first")),
+    }
+    numbered = [
+        part.select("run", group=nw.col("group") * len(parts) + place, ns=nw.col("ns").cast(nw.Int64))
+        for place, part in enumerate(parts.values())
+    ]
+    medians: dict[str, dict[int, Quantile]] = {name: {} for name in parts}
+    names = list(parts)
+    for number, median in estimate_medians(nw.concat(numbered), engine.upload).items():
+        group, place = divmod(number, len(parts))
+        medians[names[place]][group] = median
+    return medians
 
 
 def _key_names() -> list[str]:
@@ -250,7 +261,7 @@ def _warm(row: dict[str, Any], parts: _Parts, counts: dict[str, int]) -> WarmRep
         **{f"p{round(100 * q)}": quantiles.get(q) for q in QUANTILES},
         mean_ns=figures.mean_ns if figures else None,
         mad_ns=figures.mad_ns if figures else None,
-        **{name: medians.get(group) for name, medians in parts.phases.items()},
+        **{name: parts.medians[name].get(group) for name in ("preprocess", "postprocess", "end_to_end")},
         course=None,
         inference_ns=(),
     )
@@ -258,5 +269,5 @@ def _warm(row: dict[str, Any], parts: _Parts, counts: dict[str, int]) -> WarmRep
 
 def _cold(row: dict[str, Any], parts: _Parts, counts: dict[str, int]) -> ColdReport:
     kept_apart = {reason: count for reason, count in counts.items() if reason}
-    load, first = parts.load.get(row["group"]), parts.first.get(row["group"])
+    load, first = (parts.medians[name].get(row["group"]) for name in ("load", "first_inference"))
     return ColdReport(row["cache_state"], counts[""], kept_apart, load, first)

@@ -7,21 +7,23 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from mobisdk.errors import DataError
 from mobisdk.latency.columns import OddLine, read_block, run_schema
 from mobisdk.latency.log import LONGEST_LINE_BYTES
-from mobisdk.latency.log_files import damage_told, find_log_files, is_parquet, open_log
+from mobisdk.latency.log_files import damage_told, find_log_files, is_parquet, open_log, read_lines
+from mobisdk.latency.parquet import find_shared, hash_ids, inspect_parquet, read_batches
 from mobisdk.latency.store import SetAside
 
 _Ints = NDArray[np.int64]
+_Part = tuple[pa.Table, _Ints, list[SetAside]]
+"""Runs, the line or row of each, and what is none."""
 
 BLOCK_BYTES: Final = 16 * 2**20
 """What is the same for every block, some milliseconds, is then little beside its lines."""
@@ -29,7 +31,7 @@ BLOCK_BYTES: Final = 16 * 2**20
 
 @dataclasses.dataclass(frozen=True)
 class LogTables:
-    """What logs hold: runs that were lines, files of Parquet that an engine reads by itself, and what was set aside."""
+    """What logs hold: runs as columns, files of Parquet that an engine reads by itself, and what was set aside."""
 
     files: tuple[Path, ...]
     runs: pa.Table
@@ -40,31 +42,49 @@ class LogTables:
 
 
 def read_tables(paths: Iterable[Path]) -> LogTables:
-    """Read logs as `store.read_logs` does, at size; Parquet was checked when it was written, and its columns are now.
+    """Read logs as `store.read_logs` does, at size.
 
     Raises:
         DataError: a path does not exist, a folder holds no log, or a file is no Parquet log.
         OSError: a file cannot be read.
     """
     files = find_log_files(paths)
-    parquet = [path for path in files if is_parquet(path)]
-    for path in parquet:
-        _check_parquet(path)
     tables: list[pa.Table] = []
     origins: list[tuple[Path, _Ints]] = []
     set_aside: list[SetAside] = []
+
+    def take(path: Path, parts: Iterable[_Part]) -> None:
+        for table, numbers, asides in parts:
+            tables.append(table)
+            origins.append((path, numbers))
+            set_aside.extend(asides)
+
     for path in files:
-        if path not in parquet:
-            for table, numbers, asides in read_file(path):
-                tables.append(table)
-                origins.append((path, numbers))
-                set_aside.extend(asides)
+        if not is_parquet(path):
+            take(path, read_file(path))
+    inspected = inspect_parquet([path for path in files if is_parquet(path)])
+    shared = find_shared([*map(hash_ids, tables), *(found.ids for found in inspected)])
+    left_to_engine = []
+    for found in inspected:
+        if not found.is_whole:
+            take(found.path, read_columns_of(found.path, read_lines(found.path)))
+        elif shared.size and np.isin(found.ids, shared).any():
+            take(found.path, _number(read_batches(found.path)))
+        else:
+            left_to_engine.append(found.path)
     runs = pa.concat_tables(tables) if tables else run_schema().empty_table()
     runs, copies, clashes = _drop_copies(runs, origins)
-    return LogTables(tuple(files), runs, tuple(parquet), (*set_aside, *clashes), copies)
+    return LogTables(tuple(files), runs, tuple(left_to_engine), (*set_aside, *clashes), copies)
 
 
-def read_file(path: Path) -> Iterator[tuple[pa.Table, _Ints, list[SetAside]]]:
+def _number(batches: Iterable[pa.Table]) -> Iterator[_Part]:
+    first = 1
+    for table in batches:
+        yield table, np.arange(first, first + table.num_rows), []
+        first += table.num_rows
+
+
+def read_file(path: Path) -> Iterator[_Part]:
     """Read one log of JSON Lines block by block: its runs, the line of each, and the lines that are none.
 
     Raises:
@@ -75,7 +95,7 @@ def read_file(path: Path) -> Iterator[tuple[pa.Table, _Ints, list[SetAside]]]:
     line = 1
     damage: list[SetAside] = []
 
-    def take() -> tuple[pa.Table, _Ints, list[SetAside]]:
+    def take() -> _Part:
         first, future = waiting.popleft()
         table, numbers, odd = future.result()
         return table, numbers + first, [SetAside(path, first + each.number, each.reason) for each in odd]
@@ -96,7 +116,7 @@ def read_file(path: Path) -> Iterator[tuple[pa.Table, _Ints, list[SetAside]]]:
         yield run_schema().empty_table(), np.empty(0, dtype=np.int64), damage
 
 
-def read_columns_of(path: Path, lines: Iterable[bytes]) -> Iterator[tuple[pa.Table, list[SetAside]]]:
+def read_columns_of(path: Path, lines: Iterable[bytes]) -> Iterator[_Part]:
     """Read lines that something else than a file of them gives, such as the rows of Parquet or a store."""
     first, size = 1, 0
     block: list[bytes] = []
@@ -105,8 +125,8 @@ def read_columns_of(path: Path, lines: Iterable[bytes]) -> Iterator[tuple[pa.Tab
         size += len(line)
         if size < BLOCK_BYTES and line:
             continue
-        table, _, odd = read_block(b"".join(block))
-        yield table, [SetAside(path, first + each.number, each.reason) for each in odd]
+        table, numbers, odd = read_block(b"".join(block))
+        yield table, numbers + first, [SetAside(path, first + each.number, each.reason) for each in odd]
         first, block, size = first + len(block), [], 0
 
 
@@ -123,26 +143,6 @@ def _split(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
             rest += chunk
     if rest:
         yield rest, 1
-
-
-def _check_parquet(path: Path) -> None:
-    try:
-        schema = pq.read_schema(path)
-    except pa.ArrowException as error:
-        raise DataError(f"{str(path)!r} is no Parquet log: {str(error).splitlines()[0]}") from error
-    wrong = [field.name for field in run_schema() if field.name not in schema.names or not _same(schema, field)]
-    if wrong:
-        raise DataError(
-            f"{str(path)!r} is no Parquet log: its column {wrong[0]} is missing or of another type",
-            hint="`mobisdk logs export --parquet` writes one",
-        )
-
-
-def _same(schema: pa.Schema, field: "pa.Field[Any]") -> bool:
-    found = schema.field(field.name).type
-    if pa.types.is_dictionary(found):
-        found = found.value_type
-    return bool(found == field.type)
 
 
 def _drop_copies(runs: pa.Table, origins: list[tuple[Path, _Ints]]) -> tuple[pa.Table, int, list[SetAside]]:

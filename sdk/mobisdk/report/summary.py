@@ -35,6 +35,11 @@ def explain(report: AnalysisReport) -> tuple[str, ...]:
     sentences.extend(printable(sentence) for sentence in _advise_threads(report.groups))
     sentences.extend(printable(sentence) for sentence in _tell_courses(report.groups))
     sentences.extend(_count_missing_runs(report))
+    if any(warm.runs and warm.course is None for group in report.groups for warm in group.warm):
+        sentences.append(
+            "An engine did not look at what happens within runs: warm-up, throttling, outliers, autocorrelation. "
+            "For less than 256 MB, analyze without --engine does."
+        )
     return tuple(sentences)
 
 
