@@ -132,6 +132,89 @@ def test_what_the_files_tell_comes_over_and_nothing_else(tmp_path: Path) -> None
     assert (lite.conditions.battery_level, lite.conditions.thermal_before, lite.energy.charge_uah) == (None, None, None)
 
 
+LOGCAT = """--------- beginning of main
+07-14 13:14:52.096 22838 22838 I tflite  : Log parameter values verbosely: [0]
+07-14 13:14:52.096 22838 22838 I tflite  : Num threads: [4]
+07-14 13:14:52.096 22838 22838 I tflite  : Graph: [/data/local/tmp/first_int8.tflite]
+07-14 13:14:52.190 22838 22838 I tflite  : The input model file size (MB): 3.06
+07-14 13:14:52.859 22838 22838 I tflite  : count=3 first=235158 curr=200386 min=199462 max=235158 avg=211669 std=16613
+07-14 13:14:56.521 22838 22838 I tflite  : Inference timings in us: Init: 92318, First inference: 235158, \
+Warmup (avg): 211669, Inference (avg): 145528
+07-14 13:16:26.182 23002 23002 I tflite  : Num threads: [1]
+07-14 13:16:26.182 23002 23002 I tflite  : Graph: [/data/local/tmp/second_fp16.tflite]
+07-14 13:16:31.521 23002 23002 I tflite  : Inference timings in us: Init: 12000, First inference: 9992420, \
+Warmup (avg): 9.99242e+06, Inference (avg): 8459.69
+"""
+"""What logcat holds after two runs of Android's benchmark app."""
+SHELL = """$ adb shell /data/local/tmp/benchmark_model --graph=/data/local/tmp/net_224.tflite --num_threads=2
+INFO: Initialized TensorFlow Lite runtime.
+INFO: Inference timings in us: Init: 5220, First inference: 50829, Warmup (avg): 29745.6, Inference (avg): 27044.7
+INFO: Memory footprint delta from the start of the tool (MB): init=4.58984 overall=7.82031
+"""
+
+
+def test_each_network_of_a_log_keeps_its_own_name_and_threads(tmp_path: Path) -> None:
+    first, second = take(tmp_path, "tflite", LOGCAT.replace("\\\n", ""))[2]
+    assert (first.bundle.arch, first.runtime.threads, first.inference_ns.tolist()) == ("first_int8", 4, [145_528_000])
+    assert (second.bundle.arch, second.runtime.threads) == ("second_fp16", 1)
+    assert (second.inference_ns.tolist(), second.warmup_ns.tolist()) == ([8_459_690], [9_992_420_000])
+    (tmp_path / "latency.jsonl").unlink()
+    (typed,) = take(tmp_path, "tflite", SHELL)[2]
+    assert (typed.bundle.arch, typed.runtime.threads, typed.load_ns) == ("net_224", 2, 5_220_000)
+
+
+def test_profile_tells_where_the_layers_ran_and_the_largest_peak(tmp_path: Path) -> None:
+    profile = {
+        "execution_summary": {
+            "estimated_inference_time": 3652,
+            "first_load_time": 1_374_293,
+            "warm_load_time": 277_823,
+            "all_inference_times": [3652, 4000, 5000],
+            "inference_memory_increase_range": [0, 2_658_496],
+            "inference_memory_peak_range": [2_654_208, 39_406_752],
+            "warm_load_memory_peak_range": [118_784, 43_225_712],
+        },
+        "execution_detail": [
+            {"name": "a", "type": "Conv2d", "compute_unit": "NPU", "execution_time": 300, "execution_cycles": 1},
+            {"name": "b", "type": "Softmax", "compute_unit": "CPU", "execution_time": 100},
+        ],
+    }
+    (run,) = take(tmp_path, "aihub", json.dumps(profile))[2]
+    assert (run.placement.source, run.placement.share) == ("profiler", {"npu": 0.75, "cpu": 0.25})
+    assert (run.memory.peak_bytes, run.load_ns) == (39_406_752, 277_823_000)
+    (tmp_path / "latency.jsonl").unlink()
+    untimed = {**profile, "execution_detail": [{"name": str(n), "compute_unit": "GPU"} for n in range(3)]}
+    (run,) = take(tmp_path, "aihub", json.dumps(untimed))[2]
+    assert run.placement.share == {"gpu": 1.0}
+
+
+def test_what_a_macrobenchmark_or_a_failed_load_leaves_is_no_inference(tmp_path: Path) -> None:
+    startup = {
+        "name": "startup", "params": {}, "className": "org.example.StartupBenchmark", "totalRunTimeNs": 15_641_048_383,
+        "metrics": {"timeToInitialDisplayMs": {"minimum": 21.4, "maximum": 197.7, "median": 46.8, "runs": [197.7]}},
+        "sampledMetrics": {"frameDurationCpuMs": {"P50": 4.1, "runs": [[4.1, 4.2]]}},
+        "warmupIterations": 0, "repeatIterations": 2, "thermalThrottleSleepSeconds": 0,
+    }  # fmt: skip
+    context = dict(ANDROIDX["context"], cpuLocked=False, sustainedPerformanceModeEnabled=False)
+    emulated = context | {
+        "build": context["build"] | {
+            "device": "emulator64_arm64", "model": "sdk_gphone64_arm64", "version": {"codename": "REL", "sdk": 31},
+            "fingerprint": "google/sdk_gphone64_arm64/emulator64_arm64:12/SE1A/1:user/release-keys",
+        }
+    }  # fmt: skip
+    document = {"context": emulated, "benchmarks": [startup, *ANDROIDX["benchmarks"]]}
+    (run,) = take(tmp_path, "androidx", json.dumps(document))[2]
+    assert (run.device.is_emulator, run.inference_ns.size) == (True, 3)
+    (tmp_path / "latency.jsonl").unlink()
+    failed = [
+        {**EXECUTORCH[0], "benchmarkModel": {"name": "ic4", "backend": "qnn", "quantization": "q8"}, "metric": metric}
+        for metric in ("model_load_time(ms)", "load_status")
+    ]
+    more = {**EXECUTORCH[1], "metric": "trimmean_inference_latency(ms)", "actualValue": 10.1}
+    (run,) = take(tmp_path, "executorch", json.dumps([*failed, *EXECUTORCH, more]))[2]
+    assert (run.bundle.arch, run.inference_ns.tolist()) == ("mv2", [10_800_000])  # the mean of all, not of a part
+
+
 def test_file_that_is_read_twice_is_there_once(tmp_path: Path) -> None:
     take(tmp_path, "aihub", FILES["aihub"])
     assert len(take(tmp_path, "aihub", FILES["aihub"])[2]) == 1

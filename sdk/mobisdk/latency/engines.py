@@ -33,6 +33,8 @@ class Engine:
     """Give it a small table."""
     explode: Callable[["nw.LazyFrame[Any]"], "nw.LazyFrame[Any]"]
     """Make a row of each of `ns`: Narwhals' own keeps empty lists as rows, and DuckDB reads everything twice for it."""
+    keep: Callable[["nw.LazyFrame[Any]"], "nw.LazyFrame[Any]"]
+    """Hold what is read many times: Spark would plan and compute it anew each time, DuckDB is as quick without."""
     add_lists: Callable[["nw.LazyFrame[Any]"], "nw.LazyFrame[Any]"]
     """Add the lists `before` and `after` to `ns`, sample by sample; one that is empty adds nothing."""
 
@@ -56,6 +58,11 @@ def _add_lists_spark(frame: "nw.LazyFrame[Any]") -> "nw.LazyFrame[Any]":
     total = f"transform({zipped}, x -> x.ns + coalesce(x.before, 0) + coalesce(x.after, 0)) AS ns"
     added: nw.LazyFrame[Any] = nw.from_native(frame.to_native().selectExpr(*others, total)).lazy()
     return added
+
+
+def _keep_spark(frame: "nw.LazyFrame[Any]") -> "nw.LazyFrame[Any]":
+    kept: nw.LazyFrame[Any] = nw.from_native(frame.to_native().localCheckpoint()).lazy()
+    return kept
 
 
 def _names_beside(frame: "nw.LazyFrame[Any]", *left_out: str) -> str:
@@ -90,6 +97,7 @@ def open_duckdb(logs: LogTables, memory: str | None = None) -> Iterator[Engine]:
             nw.from_native(relation).lazy(),
             lambda table: nw.from_native(connection.from_arrow(table)).lazy(),
             _explode_duckdb,
+            lambda frame: frame,
             _add_lists_duckdb,
         )
 
@@ -144,7 +152,7 @@ def open_spark(logs: LogTables, master: str) -> Iterator[Engine]:
                     frame: nw.LazyFrame[Any] = nw.from_native(session.createDataFrame(table)).lazy()
                     return frame
 
-            yield Engine(nw.from_native(frame).lazy(), upload, _explode, _add_lists_spark)
+            yield Engine(nw.from_native(frame).lazy(), upload, _explode, _keep_spark, _add_lists_spark)
         finally:
             session.stop()
 

@@ -34,6 +34,8 @@ _LARGEST_FILE_BYTES: Final = 256 * 2**20
 _LONGEST_TEXT: Final = 200
 _NS_A: Final = {"latency_ns": 1.0, "latency_us": 1e3, "latency_ms": 1e6}
 _LARGEST_NS: Final = 10**18
+_EMULATORS: Final = ("generic", "sdk_gphone", "emulator", "emu64")
+"""Parts of the fingerprints that Android's emulators have."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +65,7 @@ class _Found:
     warmup_ns: Sequence[float] = ()
     peak_bytes: int | None = None
     per_op: tuple[OpTime, ...] = ()
+    placement: Placement = dataclasses.field(default_factory=lambda: Placement("none", {}))
     dials: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -98,7 +101,7 @@ def _read_androidx(path: Path) -> Iterator[_Found]:
         "os_version": f"API {build['version']['sdk']}",
         "cpu_cores": document["context"]["cpuCoreCount"],
         "memory_bytes": document["context"].get("memTotalBytes"),
-        "is_emulator": "generic" in build.get("fingerprint", "") or "sdk_gphone" in build.get("fingerprint", ""),
+        "is_emulator": any(mark in build.get("fingerprint", "") for mark in _EMULATORS),
     }
     for benchmark in document["benchmarks"]:
         times = benchmark["metrics"].get("timeNs")
@@ -136,7 +139,7 @@ def _read_aihub(path: Path) -> Iterator[_Found]:
     document = json.loads(path.read_bytes())
     summary = document["execution_summary"]
     layers = document.get("execution_detail") or []
-    peak = summary.get("estimated_inference_peak_memory")
+    _, peak = summary.get("inference_memory_peak_range") or (0, summary.get("estimated_inference_peak_memory"))
     times = summary.get("all_inference_times") or [summary["estimated_inference_time"]]
     yield _Found(
         path.stem,
@@ -147,24 +150,53 @@ def _read_aihub(path: Path) -> Iterator[_Found]:
             OpTime(_text(layer["name"]), _text(layer.get("type")), _whole(1e3 * layer.get("execution_time", 0)))
             for layer in layers
         ),
+        placement=_place_layers(layers),
     )  # fmt: skip
 
 
+def _place_layers(layers: Sequence[Mapping[str, Any]]) -> Placement:
+    """Which share of the layers' time each unit took; of their number where no layer has a time."""
+    counts: dict[str, float] = {}
+    times: dict[str, float] = {}
+    for layer in layers:
+        unit = _text(layer.get("compute_unit") or "unknown").lower()
+        counts[unit] = counts.get(unit, 0) + 1
+        times[unit] = times.get(unit, 0) + _whole(1e3 * layer.get("execution_time", 0))
+    weights = times if any(times.values()) else counts
+    total = sum(weights.values())
+    if not total:
+        return Placement("none", {})
+    return Placement("profiler", {unit: weight / total for unit, weight in weights.items()})
+
+
 def _read_tflite(path: Path) -> Iterator[_Found]:
-    """The text of TensorFlow Lite's benchmark_model: `Inference timings in us`, means alone."""
+    """The text of TensorFlow Lite's benchmark_model, plain or by logcat: `Inference timings in us`, means alone.
+
+    Network and thread count are those that were told last before the timings, by the tool or by its command line.
+    """
     text = path.read_bytes().decode(errors="replace")
-    threads = re.search(r"Num threads: \[(\d+)\]", text)
-    graph = re.search(r"Graph: \[([^\]]+)\]", text)
     pattern = (
         r"Inference timings in us: Init: ([\d.e+]+), First inference: ([\d.e+]+), "
         r"Warmup \(avg\): ([\d.e+]+), Inference \(avg\): ([\d.e+]+)"
     )
+    told = 0
     for match in re.finditer(pattern, text):
+        before, told = text[told : match.start()], match.end()
+        graph = _last(r"Graph: \[([^\]]+)\]|--graph=['\"]?([^\s'\",]+)", before)
+        threads = _last(r"Num threads: \[(\d+)\]|--num_threads=(\d+)", before)
         init, first, warmup, inference = (1e3 * float(value) for value in match.groups())
         yield _Found(
-            Path(graph[1]).stem if graph else path.stem, [inference], threads=int(threads[1]) if threads else None,
+            Path(graph).stem if graph else path.stem, [inference], threads=int(threads) if threads else None,
             first_ns=first, load_ns=init, warmup_ns=[warmup],
         )  # fmt: skip
+
+
+def _last(pattern: str, text: str) -> str | None:
+    """What the last match of `pattern` found, in whichever of its groups."""
+    found = None
+    for match in re.finditer(pattern, text):
+        found = match[match.lastindex or 0]
+    return found
 
 
 def _read_csv(path: Path) -> Iterator[_Found]:
@@ -238,7 +270,7 @@ def _make_run(found: _Found, tool: str, runtime: str, about: About, started_at: 
             _text(recipe) or "unknown", "random",
         ),
         runtime=RuntimeInfo(runtime, "unknown", _text(found.backend), None, about.threads or found.threads),
-        placement=Placement("none", {}),
+        placement=found.placement,
         conditions=Conditions(None, None, None, None, None, None, None, None),
         cache_state="unknown",
         compile_ns=None,

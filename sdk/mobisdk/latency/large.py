@@ -69,7 +69,11 @@ def analyze_tables(logs: LogTables, engine: Engine, *, emulators: bool = False) 
     keys = found.group_by(names).aggregate([]).sort_by([(name, "ascending") for name in names])
     keys = keys.append_column("group", pa.array(range(keys.num_rows), pa.int64()))
     numbered = runs.filter(nw.col("reason") == "").join(engine.upload(keys), on=names, how="inner")
-    numbered = numbered.with_columns(run=nw.col("run_id"))
+    numbered = engine.keep(
+        numbered.select(
+            "group", "mode", "inference_ns", "preprocess_ns", "postprocess_ns", "load", "first", run=nw.col("run_id")
+        )
+    )
     warm, slips = _part_unit_slips(numbered.filter(nw.col("mode") != "cold"), engine)
     figures = estimate_groups(
         engine.explode(warm.select("group", "run", ns=nw.col("inference_ns"))), engine.upload, QUANTILES
@@ -146,7 +150,7 @@ def _estimate_medians(
     ]
     medians: dict[str, dict[int, Quantile]] = {name: {} for name in parts}
     names = list(parts)
-    for number, median in estimate_medians(nw.concat(numbered), engine.upload).items():
+    for number, median in estimate_medians(engine.keep(nw.concat(numbered)), engine.upload).items():
         group, place = divmod(number, len(parts))
         medians[names[place]][group] = median
     return medians

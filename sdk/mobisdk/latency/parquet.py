@@ -64,7 +64,7 @@ def read_batches(path: Path) -> Iterator[pa.Table]:
 
 def hash_ids(table: pa.Table) -> Hashes:
     """Hash the ids of runs, whether they are written in small or large letters."""
-    ids = table["run_id"].combine_chunks()
+    ids: Any = table["run_id"].combine_chunks()
     if not len(ids):
         return np.empty(0, np.uint64)
     first = ids.offset and int(np.frombuffer(ids.buffers()[1], np.int32)[ids.offset])
