@@ -49,8 +49,15 @@ bench-train: .venv/.ready
 bench-latency: .venv/.ready
 	$(BIN)/python tests/benchmarks/bench_latency.py
 
+# LiteRT's converter brings JAX and 2 GB: it gets an environment of its own, and only `bench-convert` makes it.
+.venv-litert/.ready: tests/benchmarks/litert-constraints.txt
+	test -x .venv-litert/bin/python || $(PYTHON) -m venv .venv-litert
+	.venv-litert/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' $<)"
+	.venv-litert/bin/python -m pip install --quiet --disable-pip-version-check --constraint $< litert-torch
+	touch $@
+
 # Peers come with the extra `bench`; the table goes into docs/conversion.md.
-bench-convert: .venv/.ready
+bench-convert: .venv/.ready .venv-litert/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python tests/benchmarks/bench_convert.py
 

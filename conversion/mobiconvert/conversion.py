@@ -17,7 +17,7 @@ import mobisdk
 from mobiconvert.calibration import Calibration, describe_calibration
 from mobiconvert.classifiers import open_classifier
 from mobiconvert.deployment import DeployedNetwork, compute_logits
-from mobiconvert.folding import fold_batch_norms
+from mobiconvert.folding import trace
 from mobiconvert.golden import describe_golden, write_golden
 from mobiconvert.held_out import DEFAULT_MAX_DROP, check_held_out
 from mobiconvert.layer_sqnr import LayerTap, measure_layers, tap_mil_program, tap_program
@@ -100,7 +100,7 @@ def convert(
         golden_logits = compute_logits(deployed, images[:1])[0]
         reference = compute_logits(deployed, images[1:], torch.float32)
     labels = _check_labels(labels, reference)
-    program = _trace(deployed, shape)
+    program = trace(deployed, shape)
     cost = count_cost(plain, shape)
     ranges = images[1:] if calibration is None else calibration.images
     answers = None if calibration is None else calibration.labels
@@ -168,14 +168,6 @@ def convert(
         if request_sha256 is not None:
             manifest["request_sha256"] = request_sha256
         return write_bundle(folder, manifest, out_dir)
-
-
-def _trace(deployed: DeployedNetwork, shape: tuple[int, ...]) -> torch.export.ExportedProgram:
-    """The graph, with batch norms folded."""
-    with toolchain_errors("torch.export cannot trace this module"):
-        image = (torch.rand(shape),)
-        folded = fold_batch_norms(deployed, torch.export.export(deployed, image))
-        return torch.export.export(folded, image)
 
 
 def _check_delegation(delegation: Delegation, macs: int, recipe: Recipe, min_delegated: float) -> None:

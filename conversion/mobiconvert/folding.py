@@ -13,6 +13,20 @@ from torch import nn
 from torch.export import ExportedProgram
 from torch.fx import Node
 
+from mobiconvert.deployment import DeployedNetwork
+from mobiconvert.toolchain_errors import toolchain_errors
+
+
+def trace(deployed: DeployedNetwork, shape: tuple[int, ...]) -> ExportedProgram:
+    """The graph of one image of `shape` (1,3,H,W), with batch norms folded: what every recipe lowers.
+
+    Raises:
+        ConversionError: torch cannot export the module.
+    """
+    with toolchain_errors("torch.export cannot trace this module"):
+        image = (torch.rand(shape),)
+        return torch.export.export(fold_batch_norms(deployed, torch.export.export(deployed, image)), image)
+
 
 def fold_batch_norms(network: nn.Module, program: ExportedProgram) -> nn.Module:
     """Return a copy of `network` in which each batch norm that only follows a convolution is part of it.

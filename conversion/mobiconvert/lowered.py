@@ -46,4 +46,5 @@ class Lowered:
     """The lowered graph in torch, (1,3,H,W) float32 in [0,1] to (1, classes), of an artefact that no runtime of this
     computer runs; None where one does."""
     rounded: torch.export.ExportedProgram | None = None
-    """The graph that was lowered, where it rounds to int8: its layers can be compared with the network's."""
+    """The graph that was lowered, where its precision is in the graph: its layers can be compared with the network's.
+    None where the backend rounds by itself."""

@@ -1,11 +1,13 @@
 """MobileNetV1 as we export it, and as its peers run it: one table of one run, peers taking turns on the same cores.
 
     OMP_WAIT_POLICY=PASSIVE python tests/benchmarks/bench_convert.py [--turns 15] [--threads 2] [--models FOLDER]
+        [--litert-python .venv-litert/bin/python]
 
 Every peer lives in a process of its own and sleeps while another measures. fp32 peers get the same network; int8 peers
-one ONNX file, quantized statically by ONNX Runtime on the same photographs. The yardstick is the best rate of any
-peer's large matrix product on these cores: torch's own is far below it on some processors. The table replaces the one
-in docs/conversion.md.
+one ONNX file, quantized statically by ONNX Runtime on the same photographs. LiteRT gets files of its own, made of the
+same network by its converter and quantizer, which bring JAX with them and so run in an environment of their own;
+`make bench-convert` makes it. The yardstick is the best rate of any peer's large matrix product on these cores:
+torch's own is far below it on some processors. The table replaces the one in docs/conversion.md.
 """
 
 import argparse
@@ -15,6 +17,8 @@ import multiprocessing
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -31,10 +35,12 @@ PEERS = (
     "mobisdk fp32",
     "ONNX Runtime fp32",
     "OpenVINO fp32",
+    "LiteRT fp32",
     "torch.compile fp32",
     "mobisdk int8",
     "ONNX Runtime int8",
     "OpenVINO int8",
+    "LiteRT int8",
 )
 SIDE = 1536
 """Of the matrices of the yardstick."""
@@ -52,12 +58,14 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=15)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--models", type=Path, help="Folder that keeps what is exported, or has it from before.")
+    parser.add_argument("--litert-python", type=Path, default=Path(".venv-litert/bin/python"), help="Has litert-torch.")
     parser.add_argument("--export-only", action="store_true", help="Do not measure: what follows should run alone.")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = options.models or Path(name)
         if not (folder / COMPLETE).exists():
             export_models(folder)
+            export_litert(folder, options.litert_python)
             (folder / COMPLETE).touch()
         if options.export_only:
             return
@@ -95,8 +103,14 @@ def export_models(folder: Path) -> None:
             bundle = convert_network(network, find_recipe(recipe, "android"), folder / "bundles")
             bundle.path.rename(folder / f"{alpha}-{side}-{recipe}")
         path = folder / f"{alpha}-{side}"
+        deployed = DeployedNetwork(network.module, network.input).eval()
+        torch.export.save(
+            torch.export.export(deployed, (torch.rand(1, 3, side, side),)), path.with_name(path.name + ".pt2")
+        )
+        photographs = photograph_crops(20, network.input)
+        np.save(path.with_name(path.name + ".npy"), photographs.transpose(0, 3, 1, 2).astype(np.float32) / 255)
         torch.onnx.export(
-            DeployedNetwork(network.module, network.input).eval(),
+            deployed,
             (torch.rand(1, 3, side, side),),
             path.with_name(path.name + ".onnx"),
             input_names=["image"],
@@ -107,12 +121,21 @@ def export_models(folder: Path) -> None:
         quantize_static(
             path.with_name(path.name + "-ready.onnx"),
             path.with_name(path.name + "-int8.onnx"),
-            Photographs(photograph_crops(20, network.input)),
+            Photographs(photographs),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )
+
+
+def export_litert(folder: Path, python: Path) -> None:
+    """The same networks as LiteRT's files; that environment must not see this one's packages."""
+    if not python.exists():
+        sys.exit(f"{python} is not here: `make bench-convert` makes it, or name another with --litert-python")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    script = Path(__file__).with_name("litert_models.py")
+    subprocess.run([python, "-W", "ignore", script, folder], check=True, env=environment)
 
 
 def measure_variant(folder: Path, alpha: float, side: int, options: argparse.Namespace) -> dict[str, list[float]]:
@@ -185,6 +208,8 @@ def open_peer(name: str, folder: Path, alpha: float, side: int, threads: int) ->
         compiled = open_openvino(onnx, threads)
         request = compiled.create_infer_request()
         return lambda: request.infer([image])
+    if runtime == "LiteRT":
+        return open_litert(onnx.with_suffix(".tflite"), image, threads)
     import torch
 
     from mobiconvert.deployment import DeployedNetwork
@@ -218,6 +243,27 @@ def open_openvino(model: Any, threads: int) -> Any:
 
     settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     return openvino.Core().compile_model(model, "CPU", settings)
+
+
+def open_litert(path: Path, image: np.ndarray, threads: int) -> Forward:
+    """LiteRT's interpreter with its XNNPACK delegate, the default; the (1,3,H,W) image as its file takes it."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(path), num_threads=threads)
+    interpreter.allocate_tensors()
+    (given,), (logits,) = interpreter.get_input_details(), interpreter.get_output_details()
+    pixels = image.transpose(0, 2, 3, 1)
+    scale, zero = given["quantization"]
+    if scale:
+        pixels = np.clip(np.round(pixels / scale) + zero, -128, 127)
+    tensor = np.ascontiguousarray(pixels, dtype=given["dtype"])
+
+    def run() -> Any:
+        interpreter.set_tensor(given["index"], tensor)
+        interpreter.invoke()
+        return interpreter.get_tensor(logits["index"])
+
+    return run
 
 
 def measure_peaks(threads: int) -> dict[str, float]:
@@ -293,7 +339,7 @@ def write_table(rows: list[dict[str, list[float]]], peaks: dict[str, float], opt
         lines.append(f"| {peer} | " + " | ".join(cells) + " |")
     versions = ", ".join(
         f"{package} {importlib.metadata.version(package)}"
-        for package in ("torch", "executorch", "onnxruntime", "openvino")
+        for package in ("torch", "executorch", "onnxruntime", "openvino", "ai-edge-litert")
     )
     lines.append(
         f"\n{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {platform.machine()} {platform.system()}, "

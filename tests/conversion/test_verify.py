@@ -9,10 +9,16 @@ import pytest
 from typer.testing import CliRunner
 
 from mobiconvert import classifiers, convert, find_recipe
+from mobiconvert.conversion import PARITY_IMAGES
+from mobiconvert.lowered_again import measure_program_layers
 from mobisdk.bundle import Bundle
 from mobisdk.cli.app import app
 from mobisdk.cli.networks import create_untrained_network
+from mobisdk.data.photographs import photograph_crops
+from mobisdk.errors import UnsupportedError
 from mobisdk.specs import ModelSpec
+
+SPEC = ModelSpec(alpha=0.25, resolution=32, num_classes=10)
 
 
 def run(*arguments: object) -> Any:
@@ -29,7 +35,7 @@ def checks_of(*arguments: object) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bundle]:
     folder = tmp_path_factory.mktemp("bundles")
-    network = create_untrained_network(ModelSpec(alpha=0.25, resolution=32, num_classes=10))
+    network = create_untrained_network(SPEC)
     return {
         name: convert(
             network.module,
@@ -45,6 +51,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bundle]:
             ("coreml_fp32", "ios"),
             ("coreml_fp16", "ios"),
             ("xnnpack_fp32", "android"),
+            ("xnnpack_int8", "android"),
         )
     }
 
@@ -86,17 +93,45 @@ def test_layers_are_a_table_and_a_picture(bundles: dict[str, Bundle], tmp_path: 
     assert (tmp_path / "layers.svg").read_text(encoding="utf-8").count("#d55e00") >= 3
 
 
-def test_layers_of_a_program_that_runs_as_one_piece_are_not_claimed(bundles: dict[str, Bundle]) -> None:
-    check = checks_of(bundles["xnnpack_fp32"].path, "--layers")["layers"]
+def test_layers_of_a_program_are_those_of_the_graph_that_lowers_to_it(
+    bundles: dict[str, Bundle], tmp_path: Path
+) -> None:
+    bundle = bundles["xnnpack_int8"]
+    check = checks_of(bundle.path, "--layers", "--limit", PARITY_IMAGES, "--chart", tmp_path / "layers.html")["layers"]
+    layers = check["figures"]["layers"]
+    assert [layer["layer"] for layer in layers[:2]] == ["stem.conv", "blocks.0.depthwise.conv"]
+    assert len(layers) == 28
+    assert "in the graph that lowers to this very program" in check["found"]
+    # The last layer is the network's output, which ExecuTorch's runtime computed when the bundle was made; it rounds
+    # that once more.
+    assert layers[-1]["sqnr_db"] == pytest.approx(bundle.manifest["parity"]["sqnr_db"], abs=1.5)
+    page = (tmp_path / "layers.html").read_text(encoding="utf-8")
+    assert "28. classifier" in page
+    assert "https://cdn" not in page
+
+
+def test_layers_when_lowering_gives_another_program_then_none_are_claimed(bundles: dict[str, Bundle]) -> None:
+    bundle = bundles["xnnpack_int8"]
+    network = create_untrained_network(SPEC)
+    crops = photograph_crops(PARITY_IMAGES, bundle.input)
+    with pytest.raises(UnsupportedError, match="gives another program, whose layers are not this bundle's"):
+        measure_program_layers(bundle, network.module, crops[:1], crops[:1])
+
+
+def test_layers_when_the_calibration_images_are_not_here_then_says_so(
+    bundles: dict[str, Bundle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mobiconvert.conversion.PARITY_IMAGES", 3)
+    check = checks_of(bundles["xnnpack_int8"].path, "--layers")["layers"]
     assert check["ok"] is None
-    assert "xnnpack runs the network as one piece" in check["found"]
+    assert "are needed, and not here" in check["found"]
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
         (["--chart", "c.png"], "draws the layers of one bundle"),
-        (["--layers", "--chart", "c.pdf"], "must name a picture"),
+        (["--layers", "--chart", "c.pdf"], "must name a picture or a page"),
         (["--layers", "--chart", "nowhere/c.png"], "in a folder"),
         (["another", "--layers", "--chart", "c.png"], "of one bundle"),
         (["--checkpoint", "c.safetensors"], "Add --images DATA or --layers"),

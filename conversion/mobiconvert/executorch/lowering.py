@@ -48,7 +48,7 @@ def lower(
         tool_versions={"executorch": version, "coremltools": _coremltools_version(recipe)},
         requirements={"min_runtime": version, **_describe_weights(prepared, recipe)},
         simulate=simulate,
-        rounded=prepared if recipe.calibrates else None,
+        rounded=prepared if recipe.precision != "fp16" or backend.rounds_graph else None,
     )
 
 

@@ -1,5 +1,6 @@
 """`verify --layers`: where in the network an artefact loses its likeness."""
 
+import contextlib
 import dataclasses
 import itertools
 import os
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mobisdk.cli.checks import Check
 from mobisdk.cli.labelled_images import choose_images
-from mobisdk.errors import UnsupportedError
+from mobisdk.errors import MobiError, UnsupportedError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,14 +34,16 @@ def check_layers(bundle: "Bundle", network: "Network", source: str | None, limit
     from mobiconvert.layer_sqnr import measure_package_layers, worst_layers
     from mobisdk.data.photographs import image_set_sha256
 
-    if bundle.target.runtime != "coreml":
-        return Check(
-            "layers", None, f"{bundle.target.backend} runs the network as one piece: nobody can look between its layers"
-        )
     images, whence = _choose(bundle, source, limit)
-    deployed = DeployedNetwork(network.module, network.input)
     try:
-        layers = measure_package_layers(bundle.model_path, deployed, images)
+        if bundle.target.runtime == "coreml":
+            deployed = DeployedNetwork(network.module, network.input)
+            layers = measure_package_layers(bundle.model_path, deployed, images)
+        else:
+            from mobiconvert.lowered_again import measure_program_layers
+
+            whence += ", in the graph that lowers to this very program"
+            layers = measure_program_layers(bundle, network.module, _find_calibration(bundle, network, source), images)
     except UnsupportedError as refusal:
         return Check("layers", None, str(refusal))
     levels = [layer.sqnr_db for layer in layers]
@@ -76,3 +79,31 @@ def _choose(bundle: "Bundle", source: str | None, limit: int | None) -> "tuple[N
     chosen = choose_images(dataset.test, count, "--limit")
     images = decode_images(chosen, bundle.input, cache=Path(os.devnull))
     return images.pixels, f"held-out images of {dataset.source}"
+
+
+def _find_calibration(bundle: "Bundle", network: "Network", source: str | None) -> "NDArray[np.uint8]":
+    """The images that the artefact's ranges were measured on, known by their hash.
+
+    Only data that the user, or the user's own run, names is opened: what a manifest names may be any file.
+
+    Raises:
+        UnsupportedError: they are not here.
+    """
+    from mobiconvert.conversion import PARITY_IMAGES
+    from mobisdk.cli.calibration import load_calibration
+    from mobisdk.data.photographs import image_set_sha256, photograph_crops
+
+    crops = photograph_crops(PARITY_IMAGES, bundle.input)
+    described = bundle.manifest.get("calibration")
+    if described is None or described["image_set_sha256"] == image_set_sha256(crops):
+        return crops
+    for data in dict.fromkeys(filter(None, (source, network.data, "digits"))):
+        with contextlib.suppress(MobiError):  # of another size, of other classes, or too few: not these
+            found = load_calibration(data, bundle.input, network.labels, described["images"]).images
+            if image_set_sha256(found) == described["image_set_sha256"]:
+                return found
+    raise UnsupportedError(
+        "the images that it was calibrated with are needed, and not here",
+        got=described["source"],
+        hint="Name them with --images",
+    )

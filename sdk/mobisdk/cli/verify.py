@@ -53,7 +53,7 @@ def verify(
         bool, typer.Option("--layers", help="Compare each layer with the network's, on photographs or --images.")
     ] = False,
     chart: Annotated[
-        Path | None, typer.Option(help="Draw what --layers finds of one bundle as a picture.", metavar="FILE")
+        Path | None, typer.Option(help="Draw what --layers finds of one bundle: .png, .svg or .html.", metavar="FILE")
     ] = None,
     runs: Annotated[Path, typer.Option(help="Folder where `mobisdk train` left its runs.")] = Path("runs"),
     json: Json = False,
@@ -161,20 +161,22 @@ def _check_chart(chart: Path | None, layers: bool, bundles: int) -> None:
         return
     if not layers or bundles > 1:
         raise ConfigError("--chart draws the layers of one bundle", got=f"{bundles} of them", hint="Add --layers")
-    if chart.suffix not in FORMATS or not chart.parent.is_dir():
-        raise ConfigError("--chart must name a picture in a folder", got=str(chart), allowed=", ".join(FORMATS))
+    if chart.suffix not in (*FORMATS, ".html") or not chart.parent.is_dir():
+        allowed = ", ".join((*FORMATS, ".html"))
+        raise ConfigError("--chart must name a picture or a page in a folder", got=str(chart), allowed=allowed)
 
 
 def _draw(checks: list[Check], chart: Path) -> None:
     from mobisdk.files import write_atomically
     from mobisdk.report.charts.layers import draw_layers
-    from mobisdk.report.charts.picture import draw_picture
+    from mobisdk.report.charts.picture import draw_page, draw_picture
 
     measured = [check.figures["layers"] for check in checks if check.figures.get("layers")]
     if not measured:
         say("There is no chart: no layer was measured.")
         return
-    write_atomically(chart, draw_picture(draw_layers(measured[0]), chart.suffix))
+    spec = draw_layers(measured[0])
+    write_atomically(chart, draw_page(spec) if chart.suffix == ".html" else draw_picture(spec, chart.suffix))
     say(f"Chart: {chart}")
 
 
