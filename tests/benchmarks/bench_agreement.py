@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_agreement.py [--data ../shared/data/cifar10] [--runs runs] [--checkpoint FILE]
 
-Without a checkpoint it trains for five minutes, unless that run is there already; of a network that is trained so little
-many images lie between two classes, and rounding decides. The table replaces the one in docs/conversion.md.
+Without a checkpoint it trains for five minutes, unless that run is there already; such a network leaves many images
+between two classes, where rounding decides. The table replaces the one in docs/conversion.md.
 """
 
 import argparse
@@ -52,9 +52,9 @@ def write_table(data: Path, runs: Path, checkpoint: Path | None) -> str:
 
     if checkpoint is None:
         checkpoint = runs / RUN / "last.safetensors"
-    if not checkpoint.exists():
-        spec = ModelSpec(alpha=0.25, resolution=32, stem_stride=1)
-        train(TrainSpec(spec, data=str(data), epochs=2), runs=runs, name=RUN)
+        if not checkpoint.exists():
+            spec = ModelSpec(alpha=0.25, resolution=32, stem_stride=1)
+            train(TrainSpec(spec, data=str(data), epochs=2), runs=runs, name=RUN)
     network = load_trained_network(checkpoint, {})
     images = decode_images(open_dataset(str(data)).test, network.input, cache=Path(os.devnull))
     deployed = DeployedNetwork(network.module, network.input).eval()
