@@ -98,13 +98,24 @@ def test_train_when_json_is_asked_for_then_one_document_on_stdout(tmp_path: Path
     assert Path(document["checkpoint"]).exists()
 
 
-def test_train_when_resume_is_given_other_settings_then_they_are_named(tmp_path: Path) -> None:
-    result = run("train", "--resume", "short", "--alpha", "0.5", "--epochs", "3", "--runs", tmp_path)
+def test_train_fine_tunes_a_checkpoint_and_resume_names_every_difference(tmp_path: Path) -> None:
+    runs = ("--runs", tmp_path)
+    assert run("train", *SHORT, "--epochs", "1", *runs).exit_code == 0
+    checkpoint = tmp_path / "short" / "last.safetensors"
 
-    assert result.exit_code == 1
-    assert "--resume goes on with the run's own settings" in result.stderr
-    assert "alpha" in result.stderr
-    assert "epochs" in result.stderr
+    tuned = run("train", "--checkpoint", checkpoint, "--freeze", "--epochs", "1", "--name", "tuned", *runs, "--json")
+
+    assert tuned.exit_code == 0, tuned.stderr
+    assert read_run(tmp_path / "tuned").plan.freeze
+    assert json.loads(tuned.stdout)["model"]["alpha"] == 0.1
+    resumed = run("train", "--resume", "tuned", "--alpha", "0.5", "--epochs", "1", "--lr", "0.3", *runs)
+    assert resumed.exit_code == 1
+    assert "alpha is 0.1, not 0.5" in resumed.stderr
+    assert "learning_rate is 0.01, not 0.3" in resumed.stderr
+    assert "epochs is" not in resumed.stderr
+    other = run("train", "--checkpoint", checkpoint, "--alpha", "0.5", *runs)
+    assert other.exit_code == 1
+    assert "alpha is 0.1, not 0.5" in other.stderr
 
 
 @pytest.mark.parametrize(
@@ -118,6 +129,13 @@ def test_train_when_resume_is_given_other_settings_then_they_are_named(tmp_path:
         (["--epochs", "0"], "epochs"),
         (["--resume", "nothing"], "no such run"),
         (["--name", "a/b"], "name"),
+        (["--preset", "quick"], "fast, paper, strong"),
+        (["--budget", "soon"], "20m"),
+        (["--budget", "2s"], "too short for one epoch"),
+        (["--freeze"], "cannot be frozen"),
+        (["--precision", "int8"], "float32, bfloat16"),
+        (["--device", "tpu"], "cpu, cuda"),
+        (["--weights", "nowhere.safetensors"], "no weights here"),
     ],
 )
 def test_train_when_an_option_is_wrong_then_one_line_and_nothing_written(

@@ -141,6 +141,30 @@ def test_resume_of_a_fine_tuning_goes_on_from_its_start_bit_for_bit(greys: Path,
         assert resumed.checkpoint.read_bytes() == straight.checkpoint.read_bytes()
 
 
+def test_fine_tune_when_frozen_then_the_classifier_alone_learns(greys: Path, tmp_path: Path) -> None:
+    network = make_network()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+    fine_tune(network, GREYS, spec_for(greys, freeze=True), runs=tmp_path / "runs")
+
+    after = network.state_dict()
+    assert {name for name in after if not torch.equal(after[name], before[name])} == {
+        "classifier.weight",
+        "classifier.bias",
+    }
+
+
+def test_a_budget_ends_in_time_with_a_finished_schedule(greys: Path, tmp_path: Path) -> None:
+    spec = TrainSpec(TINY, data=str(greys), batch_size=8, budget_seconds=8.0)
+
+    run = fine_tune(make_network(), GREYS, spec, runs=tmp_path / "runs")
+
+    last = read_run(run.folder).metrics[-1]
+    assert run.epochs == last["epoch"] >= 1
+    assert last["learning_rate"] < 1e-3 * read_run(run.folder).plan.learning_rate
+    assert run.seconds < 8
+
+
 def test_fine_tune_when_the_network_is_another_then_config_error(greys: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot change the network.*alpha=0\.5.*alpha=0\.1"):
         fine_tune(make_network(), GREYS, TrainSpec(ModelSpec(alpha=0.5), data=str(greys)), runs=tmp_path)

@@ -9,6 +9,7 @@ from torch import nn, optim
 from mobisdk.models import create_model
 from mobisdk.specs import InputSpec, ModelSpec
 from mobisdk.training.averaging import average_weights
+from mobisdk.training.course import Course
 from mobisdk.training.optimization import build_optimizer, build_schedule, parameter_groups
 from mobisdk.training.plan import TrainingPlan
 from mobisdk.training.schedule import learning_rate_factor
@@ -115,7 +116,7 @@ def test_schedules_without_warmup_start_near_the_top() -> None:
 
 def test_build_schedule_moves_every_group() -> None:
     optimizer = build_optimizer(create_model(ModelSpec(alpha=0.25, num_classes=2)), make_plan(schedule="cosine"))
-    schedule = build_schedule(optimizer, make_plan(schedule="cosine", warmup=0.5), steps=4)
+    schedule = build_schedule(optimizer, make_plan(schedule="cosine", warmup=0.5), Course(4))
 
     seen: list[float] = []
     for _ in range(4):

@@ -1,11 +1,14 @@
 """`mobisdk train`: images in, a trained network out."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mobisdk.cli.console import Json, print_json, say, stderr
+from mobisdk.cli.resumed_settings import refuse_differences
+from mobisdk.cli.starting_network import open_start
 from mobisdk.cli.train_methods import (
     Alphas,
     DistillMix,
@@ -34,7 +37,7 @@ _NAMES_SHOWN = 5
 def train(
     data: Annotated[
         str | None,
-        typer.Option(help="digits, a folder of class folders, or Parquet with images.  [default: digits]"),
+        typer.Option(help="digits, a folder of class folders, Parquet, or WebDataset shards.  [default: digits]"),
     ] = None,
     arch: Annotated[
         str | None, typer.Option(help="Architecture; see `mobisdk models list`.  [default: mobilenet_v1]")
@@ -52,11 +55,27 @@ def train(
     width_divisor: Annotated[
         int | None, typer.Option(help="Channels are a multiple of this; 8 is what hardware likes.  [default: 1]")
     ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="Fine-tune published weights: a .safetensors file, or hf://owner/name[/file]."),
+    ] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Fine-tune a checkpoint of `train` or `compress`.")] = None,
+    freeze: Annotated[bool, typer.Option("--freeze", help="Fine-tune the classifier alone.")] = False,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="fast (minutes on two cores), paper (RMSprop) or strong (mixup, RandAugment, more epochs)."),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="How often every image is shown.  [default: by the data]")] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="As many epochs as end in this time: 90s, 20m, 1.5h.", metavar="TIME")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step.  [default: 128; 64 for few images]")] = None,
-    optimizer: Annotated[str | None, typer.Option(help="sgd, rmsprop (the paper's) or adamw.  [default: sgd]")] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(help="sgd, rmsprop (the paper's) or adamw.  [default: by the preset]")
+    ] = None,
     schedule: Annotated[
-        str | None, typer.Option(help="Course of the learning rate: one_cycle or cosine.  [default: one_cycle]")
+        str | None,
+        typer.Option(help="Course of the learning rate: one_cycle, cosine, exponential.  [default: by the preset]"),
     ] = None,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate.  [default: by the optimizer]")] = None,
     weight_decay: Annotated[
@@ -66,7 +85,15 @@ def train(
     ema_decay: Annotated[
         float | None, typer.Option(help="Of the weights' moving average; 0 for none.  [default: by the steps]")
     ] = None,
+    class_weights: Annotated[bool, typer.Option("--class-weights", help="Weigh classes by how rare they are.")] = False,
+    precision: Annotated[
+        str | None, typer.Option(help="auto, float32 or bfloat16 (where the processor multiplies it).  [default: auto]")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.  [default: auto]")] = None,
     seed: Annotated[int | None, typer.Option(help="Weights, order and crops follow from it.  [default: 0]")] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Decode while training: for data too large to keep decoded.")
+    ] = False,
     skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Go on without broken images.")] = False,
     teacher: Teacher = None,
     temperature: Temperature = None,
@@ -98,7 +125,9 @@ def train(
     network = _given(network)
     settings = {
         "data": data,
+        "preset": preset,
         "epochs": epochs,
+        "budget_seconds": None if budget is None else parse_duration(budget),
         "batch_size": batch_size,
         "optimizer": optimizer,
         "schedule": schedule,
@@ -106,12 +135,18 @@ def train(
         "weight_decay": weight_decay,
         "label_smoothing": label_smoothing,
         "ema_decay": ema_decay,
+        "class_weights": class_weights or None,
+        "freeze": freeze or None,
+        "precision": precision,
+        "device": device,
         "seed": seed,
+        "stream": stream or None,
         "skip_broken": skip_broken or None,
         "distillation": read_distillation(teacher, temperature, distill_mix, unlabelled),
         "supernet": read_supernet(supernet, alphas, resolutions, network),
     }
-    trained = _train(network, _given(settings), name, runs, resume)
+    start = {"weights": weights, "checkpoint": checkpoint}
+    trained = _train(network, _given(settings), _given(start), name, runs, resume)
     if json:
         print_json(describe_trained(trained))
         return
@@ -145,27 +180,44 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _train(
-    network: dict[str, Any], settings: dict[str, Any], name: str | None, runs: Path, resumed: str | None
+    network: dict[str, Any],
+    settings: dict[str, Any],
+    start: dict[str, Any],
+    name: str | None,
+    runs: Path,
+    resumed: str | None,
 ) -> "TrainedRun":
-    from mobisdk.training import TrainSpec, resume, train
+    from mobisdk.training import TrainSpec, fine_tune, read_run, resume, train
 
     with _Display() as display:
-        if resumed is None:
-            usual = _DIGITS if settings.get("data", "digits") == "digits" else {}
-            spec = TrainSpec(ModelSpec(**{**usual, **network}), **settings)
-            return train(
-                spec,
-                runs=runs,
-                name=name,
-                on_decoded=display.decoded,
-                on_start=display.started,
-                on_progress=display.progressed,
-            )
-        if given := sorted({**network, **settings, **_given({"name": name})}):
-            raise ConfigError("--resume goes on with the run's own settings", got=given, hint="Leave the others out")
-        return resume(
-            runs / resumed, on_decoded=display.decoded, on_start=display.started, on_progress=display.progressed
-        )
+        heard: dict[str, Any] = {
+            "on_decoded": display.decoded,
+            "on_start": display.started,
+            "on_progress": display.progressed,
+        }
+        if resumed is not None:
+            if given := sorted(_given({**start, "name": name})):
+                raise ConfigError("--resume goes on with a run as it was started", got=given, hint="Leave these out")
+            refuse_differences(read_run(runs / resumed), network, settings)
+            return resume(runs / resumed, **heard)
+        if start:
+            module, checkpoint = open_start(start.get("weights"), start.get("checkpoint"), network)
+            spec = TrainSpec(checkpoint.model, **settings)
+            return fine_tune(module, checkpoint, spec, runs=runs, name=name, **heard)
+        usual = _DIGITS if settings.get("data", "digits") == "digits" else {}
+        return train(TrainSpec(ModelSpec(**{**usual, **network}), **settings), runs=runs, name=name, **heard)
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of `90s`, `20m` or `1.5h`.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if match is None:
+        raise ConfigError("the time cannot be read", got=text, allowed="a number with s, m or h, as in 20m")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
 
 
 class _Display:
@@ -206,10 +258,12 @@ class _Display:
         self._say(
             f"{run.name}: {plan.model.name} on {data['train_images']:,} images of {len(data['classes'])} classes, "
             f"{data['test_images']:,} held out; {plan.epochs} epochs of {plan.optimizer}, "
-            f"learning rate up to {plan.learning_rate:g}."
+            f"learning rate up to {plan.learning_rate:g}, {plan.precision} on {plan.device}."
         )
         for sentence in explain_methods(run):
             self._say(sentence)
+        if run.start and run.start["head"] == "new":
+            self._say("Its classes are others than the trained network's: the classifier begins anew.")
         if data["duplicates"]:
             self._say(f"Copies of images, left out of training: {data['duplicates']:,}.")
         if data["ignored"]:

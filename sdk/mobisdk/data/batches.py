@@ -2,17 +2,23 @@
 
 import hashlib
 import math
+import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mobisdk.data.augmentation import random_crop, random_flip_
 from mobisdk.data.decoding import DecodedImages
+from mobisdk.data.random_augment import random_augment
+from mobisdk.data.streaming import StreamedImages
 from mobisdk.specs import InputSpec
+
+TrainingImages: TypeAlias = DecodedImages | StreamedImages
 
 
 class Batch(NamedTuple):
@@ -24,6 +30,10 @@ class Batch(NamedTuple):
     """(N,) int64."""
     indices: Tensor
     """(N,) int64, on the CPU: which images these are."""
+    mixed_labels: Tensor | None = None
+    """(N,) int64: of the images that are mixed into these, where any are."""
+    share: float = 1.0
+    """Of `labels` in the images, at least a half."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,13 @@ class Augmentation:
     """Black pixels around an image before a window is cut out of it at random."""
     flip: bool
     """Mirror every other image."""
+    random_augment: float = 0.0
+    """Strength of `random_augment`, 0 for none."""
+    mixup: float = 0.0
+    """Parameter of the beta distribution that images are mixed by, 0 for none.
+
+    Source: Zhang et al. 2017 (arXiv:1710.09412).
+    """
 
 
 class TrainingBatches:
@@ -45,22 +62,25 @@ class TrainingBatches:
 
     def __init__(
         self,
-        images: DecodedImages,
+        images: TrainingImages,
         spec: InputSpec,
         augmentation: Augmentation,
         *,
         batch_size: int,
         seed: int,
         epoch: int = 0,
+        resolution: int | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        self._pixels = torch.from_numpy(images.pixels)
+        self._images = images
         self._labels = torch.from_numpy(images.labels)
         self._spec = spec
         self._augmentation = augmentation
         self.batch_size = min(batch_size, len(self._labels))
         self._seed = seed
         self._epoch = epoch
+        self._resolution = resolution or spec.crop
+        """What crops are shrunk to: an epoch of smaller images is a quicker one."""
         self._device = torch.device(device)
         self._given = 0
         """Batches of this epoch that were handed out."""
@@ -71,14 +91,25 @@ class TrainingBatches:
         return len(self._labels) // self.batch_size
 
     def __iter__(self) -> Iterator[Batch]:
-        order = torch.randperm(len(self._labels), generator=_generator(self._seed, self._epoch))
-        batches = torch.split(order, self.batch_size)
+        read = self._read()
         for step in range(self._given, len(self)):
             start = time.perf_counter_ns()
-            batch = self._cut(batches[step], _generator(self._seed, self._epoch, step))
+            indices, pixels = next(read)
+            batch = self._cut(indices, pixels, _generator(self._seed, self._epoch, step))
             self.waited_ns += time.perf_counter_ns() - start
             self._given = step + 1
             yield batch
+
+    def _read(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Indices and pixels of the batches that are still to come."""
+        generator, images = _generator(self._seed, self._epoch), self._images
+        if isinstance(images, StreamedImages):
+            order = images.order(generator)
+            return images.stream(torch.split(order, self.batch_size)[self._given : len(self)])
+        pixels = torch.from_numpy(images.pixels)
+        order = torch.randperm(len(self._labels), generator=generator)
+        batches = torch.split(order, self.batch_size)[self._given : len(self)]
+        return ((indices, pixels.index_select(0, indices)) for indices in batches)
 
     def state_dict(self) -> dict[str, int]:
         """Where the epoch is."""
@@ -88,12 +119,32 @@ class TrainingBatches:
         """Go on behind the batches that were given; behind the last one the epoch begins anew."""
         self._given = state["given"] % len(self)
 
-    def _cut(self, indices: Tensor, generator: torch.Generator) -> Batch:
-        images = to_device(self._pixels.index_select(0, indices), self._device)
+    def _cut(self, indices: Tensor, pixels: Tensor, generator: torch.Generator) -> Batch:
+        images = to_device(pixels, self._device)
         images = random_crop(images, self._spec.crop, self._augmentation.padding, generator)
         if self._augmentation.flip:
             random_flip_(images, generator)
-        return Batch(normalize(images, self._spec), to_device(self._labels[indices], self._device), indices)
+        labels = to_device(self._labels[indices], self._device)
+        normalized = normalize(images, self._spec)
+        if self._augmentation.random_augment:
+            normalized = self._vary(normalized, generator)
+        if self._resolution != self._spec.crop:
+            size = (self._resolution, self._resolution)
+            normalized = F.interpolate(normalized, size, mode="bilinear", antialias=True)
+        normalized = normalized.contiguous(memory_format=torch.channels_last)
+        if not self._augmentation.mixup:
+            return Batch(normalized, labels, indices)
+        parameter = self._augmentation.mixup
+        share = random.Random(generator.initial_seed()).betavariate(parameter, parameter)  # noqa: S311, no secret
+        share = max(share, 1 - share)
+        partners = torch.randperm(len(indices), generator=generator).to(self._device)
+        return Batch(torch.lerp(normalized[partners], normalized, share), labels, indices, labels[partners], share)
+
+    def _vary(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        mean, std = (torch.tensor(values, device=images.device) for values in (self._spec.mean, self._spec.std))
+        mean, std = mean[:, None, None], std[:, None, None]
+        varied = random_augment(images * std + mean, self._augmentation.random_augment, generator)
+        return (varied - mean) / std
 
 
 class HeldOutBatches:

@@ -1,13 +1,17 @@
 """What a data set is before a single image is decoded: names, labels, content hashes, two splits that share nothing."""
 
 import hashlib
+import itertools
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from mobisdk.errors import DataError
 
+_HELD_OUT_NAMES = ("test", "val", "validation")
 HELD_OUT_SHARE = 0.2
 """Of every class, where the source does not say which images to test on."""
 
@@ -21,6 +25,8 @@ class ImageRef:
     label: int
     read: Callable[[], bytes]
     """Gives the encoded file: JPEG, PNG or WebP."""
+    group: str = ""
+    """Images of one group lie together, and are read together: a shard's, a row group's."""
 
     @cached_property
     def sha256(self) -> str:
@@ -92,6 +98,20 @@ def check_every_class(source: str, split: str, classes: Sequence[str], labels: I
             got=absent,
             hint="Every class needs two images or more",
         )
+
+
+def group_files(path: Path, suffix: str) -> list[list[Path]]:
+    """The files to train with and those to test with, told by their names, or all files where they are not split."""
+    if not path.is_dir():
+        return [[path]]
+    by_word: dict[str, list[Path]] = {}
+    for file in sorted(path.glob(f"*{suffix}")):
+        word = re.match(r"[a-z]*", file.stem)
+        by_word.setdefault(word.group() if word else "", []).append(file)
+    held_out = next((name for name in _HELD_OUT_NAMES if name in by_word), None)
+    if held_out and "train" in by_word:
+        return [by_word["train"], by_word[held_out]]
+    return [list(itertools.chain(*by_word.values()))]
 
 
 def hold_out(images: Sequence[ImageRef]) -> tuple[tuple[ImageRef, ...], tuple[ImageRef, ...], int]:

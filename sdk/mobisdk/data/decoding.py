@@ -111,6 +111,15 @@ def _decode_all(
             yield from pool.map(decode, chunk, [image.read() for image in chunk])
 
 
+def decode_one(image: ImageRef, spec: InputSpec, *, skip_broken: bool) -> NDArray[np.uint8] | None:
+    """Read, decode and preprocess one image; None where it is broken and may be left out.
+
+    Raises:
+        DataError: it is broken, and must not be left out.
+    """
+    return _try_decode(spec, skip_broken, image, image.read())
+
+
 def _try_decode(spec: InputSpec, skip_broken: bool, image: ImageRef, content: bytes) -> NDArray[np.uint8] | None:
     try:
         return _decode(image, content, spec)

@@ -9,7 +9,7 @@ DIGITS = "digits"
 
 
 def open_dataset(source: str | Path) -> Dataset:
-    """Open `digits`, a folder of class folders, or Parquet; images are read and hashed, not decoded.
+    """Open `digits`, a folder of class folders, Parquet, or WebDataset shards; images are read and hashed, not decoded.
 
     Raises:
         DataError: there is no such data, or it cannot be trained with and tested on.
@@ -28,10 +28,16 @@ def open_dataset(source: str | Path) -> Dataset:
             from mobisdk.data.parquet import open_parquet
 
             return open_parquet(path)
+        if path.suffix == ".tar" or any(path.glob("*.tar")):
+            from mobisdk.data.webdataset import open_shards
+
+            return open_shards(path)
         if path.is_dir():
             from mobisdk.data.folder import open_folder
 
             return open_folder(path)
     except OSError as error:
         raise DataError(f"the data cannot be read ({error.strerror or error})", got=str(source)) from error
-    raise DataError("data is neither a folder nor Parquet", got=str(source), hint="Unpack an archive first")
+    raise DataError(
+        "data is neither a folder nor Parquet nor WebDataset shards", got=str(source), hint="Unpack an archive first"
+    )

@@ -3,7 +3,8 @@
 import bisect
 import contextlib
 import itertools
-import re
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mobisdk.data.dataset import Dataset, ImageRef, drop_shared, hold_out
+from mobisdk.data.dataset import Dataset, ImageRef, drop_shared, group_files, hold_out
 from mobisdk.errors import DataError
 
 _IMAGE_COLUMNS = ("image", "bytes", "img")
 _LABEL_COLUMNS = ("label", "labels")
 _NAME_COLUMN = "label_name"
-_HELD_OUT_NAMES = ("test", "val", "validation")
+_GROUPS_KEPT = 8
+"""Row groups in memory: those that are read from and the next ones."""
 
 
 def open_parquet(path: Path) -> Dataset:
@@ -32,27 +34,13 @@ def open_parquet(path: Path) -> Dataset:
         DataError: a file is damaged, a column is missing or of another type, a label is missing, one class only, or
             a class with no image in a split.
     """
-    tables = [[_Table(file) for file in group] for group in _group_files(path)]
+    tables = [[_Table(file) for file in group] for group in group_files(path, ".parquet")]
     names = {label: name for table in itertools.chain(*tables) for label, name in table.labels}
     labels = sorted(names)
     index = {label: position for position, label in enumerate(labels)}
     splits = [[image for table in group for image in table.images(index)] for group in tables]
     train, test, duplicates = drop_shared(*splits) if len(splits) == 2 else hold_out(splits[0])
     return Dataset(str(path), tuple(names[label] for label in labels), train, test, duplicates)
-
-
-def _group_files(path: Path) -> list[list[Path]]:
-    """The files to train with and the files to test with, or all files where they are not split."""
-    if not path.is_dir():
-        return [[path]]
-    by_word: dict[str, list[Path]] = {}
-    for file in sorted(path.glob("*.parquet")):
-        word = re.match(r"[a-z]*", file.stem)
-        by_word.setdefault(word.group() if word else "", []).append(file)
-    held_out = next((name for name in _HELD_OUT_NAMES if name in by_word), None)
-    if held_out and "train" in by_word:
-        return [by_word["train"], by_word[held_out]]
-    return [list(itertools.chain(*by_word.values()))]
 
 
 class _Table:
@@ -68,13 +56,19 @@ class _Table:
         metadata = self._file.metadata
         counts = (metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
         self._starts = list(itertools.accumulate(counts, initial=0))
-        self._group = -1
-        self._images: Any = None
+        self._groups: OrderedDict[int, Any] = OrderedDict()
+        """Images of the row groups that were read last."""
+        self._lock = threading.Lock()
 
     def images(self, index: dict[Any, int]) -> list[ImageRef]:
         """One reference a row, with `index` of its label."""
         return [
-            ImageRef(f"{self._path} row {row}", index[label], partial(self._read_image, row))
+            ImageRef(
+                f"{self._path} row {row}",
+                index[label],
+                partial(self._read_image, row),
+                f"{self._path} {self._group_of(row)}",
+            )
             for row, (label, _) in enumerate(self.labels)
         ]
 
@@ -112,13 +106,20 @@ class _Table:
             raise DataError("an image has no label", got=f"{self._path} row {labels.index(None)}")
         return list(zip(labels, map(str, table[name_column].to_pylist()), strict=True))
 
+    def _group_of(self, row: int) -> int:
+        return bisect.bisect_right(self._starts, row) - 1
+
     def _read_image(self, row: int) -> bytes:
-        """The encoded file, from the row group that was read last where it is there: rows are read in order."""
-        group = bisect.bisect_right(self._starts, row) - 1
-        if group != self._group:
-            with self._refusing_damage():
-                self._images = self._file.read_row_group(group, columns=[self._image_column])[self._image_column]
-            self._group = group
-        value = self._images[row - self._starts[group]].as_py()
+        """The encoded file, from a row group in memory: rows are read in order, or those of a few groups mixed."""
+        group = self._group_of(row)
+        with self._lock:
+            if group not in self._groups:
+                with self._refusing_damage():
+                    table = self._file.read_row_group(group, columns=[self._image_column])
+                self._groups[group] = table[self._image_column]
+                if len(self._groups) > _GROUPS_KEPT:
+                    self._groups.popitem(last=False)
+            self._groups.move_to_end(group)
+            value = self._groups[group][row - self._starts[group]].as_py()
         content = value.get("bytes") if isinstance(value, dict) else value
         return content or b""  # decoding names the row that has none

@@ -17,7 +17,7 @@ def replace_head_(model: nn.Module, num_classes: int) -> None:
     Raises:
         UnsupportedError: the classifier is no plain layer any more, as after a compression that takes it apart.
     """
-    heads = {name: module for name, module in model.named_modules() if name.endswith("classifier")}
+    heads = _find_heads(model)
     if not heads:
         raise UnsupportedError("the network has no classifier to replace", got=type(model).__name__)
     for name, head in heads.items():
@@ -40,3 +40,17 @@ def replace_head_(model: nn.Module, num_classes: int) -> None:
             # The mean of what was there: zero or so, but one or so where a ReLU follows, as in SqueezeNet.
             replacement.bias.fill_(float(head.bias.mean()))
         model.set_submodule(name, replacement)
+
+
+def freeze_all_but_heads_(model: nn.Module) -> None:
+    """Let only the classifier, and an auxiliary head's, go on learning: batch norms keep their statistics too."""
+    model.requires_grad_(requires_grad=False)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+    for head in _find_heads(model).values():
+        head.requires_grad_()
+
+
+def _find_heads(model: nn.Module) -> dict[str, nn.Module]:
+    return {name: module for name, module in model.named_modules() if name.endswith("classifier")}

@@ -8,9 +8,10 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from mobisdk.data import DecodedImages
-from mobisdk.data.batches import Augmentation, Batch, HeldOutBatches, TrainingBatches, derive_seed
+from mobisdk.data.batches import Augmentation, Batch, HeldOutBatches, TrainingBatches, TrainingImages, derive_seed
 from mobisdk.errors import ConfigError
 from mobisdk.training.averaging import average_weights
+from mobisdk.training.course import Course
 from mobisdk.training.objective import Objective
 from mobisdk.training.optimization import build_optimizer, build_schedule
 from mobisdk.training.plan import TrainingPlan
@@ -34,7 +35,7 @@ class Classification(LightningModule):
         network: nn.Module,
         objective: Objective,
         plan: TrainingPlan,
-        train: DecodedImages,
+        train: TrainingImages,
         test: DecodedImages,
     ) -> None:
         super().__init__()
@@ -45,6 +46,7 @@ class Classification(LightningModule):
         self.correct = 0
         """Held-out images that the result names right, after this epoch."""
         self.tested = len(test.labels)
+        self.course = Course(plan.epochs * (len(train.labels) // min(plan.batch_size, len(train.labels))))
         self._objective = objective
         self._plan = plan
         self._train = train
@@ -60,6 +62,11 @@ class Classification(LightningModule):
         """The network that is tested and kept: the average where there is one."""
         return self.network if self.average is None else self.average.module
 
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """Images to train with that were left out so far."""
+        return self._train.broken
+
     def train_dataloader(self) -> TrainingBatches:
         """The coming epoch's batches."""
         self.batches = self._cut(self.current_epoch)
@@ -72,7 +79,7 @@ class Classification(LightningModule):
     def configure_optimizers(self) -> Any:
         """The plan's optimizer, and its schedule a step."""
         optimizer = build_optimizer(self.network, self._plan)
-        schedule = build_schedule(optimizer, self._plan, steps=self._plan.epochs * len(self.batches))
+        schedule = build_schedule(optimizer, self._plan, self.course)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -136,12 +143,14 @@ class Classification(LightningModule):
         )
 
     def _cut(self, epoch: int) -> TrainingBatches:
+        plan = self._plan
         return TrainingBatches(
             self._train,
-            self._plan.input,
-            Augmentation(self._plan.padding, self._plan.flip),
-            batch_size=self._plan.batch_size,
-            seed=self._plan.seed,
+            plan.input,
+            Augmentation(plan.padding, plan.flip, plan.random_augment, plan.mixup),
+            batch_size=plan.batch_size,
+            seed=plan.seed,
             epoch=epoch,
-            device=self._plan.device,
+            resolution=plan.small_resolution if epoch < plan.small_epochs else None,
+            device=plan.device,
         )

@@ -12,10 +12,12 @@ from lightning.pytorch import Trainer
 from torch import nn
 
 from mobisdk.data import DecodedImages
+from mobisdk.data.batches import TrainingImages
 from mobisdk.models import create_model
+from mobisdk.models.head import freeze_all_but_heads_
 from mobisdk.training.classification import Classification
 from mobisdk.training.fast_convolutions import sped_up_convolutions
-from mobisdk.training.objective import Objective, cross_entropy
+from mobisdk.training.objective import Objective, balance_classes, cross_entropy
 from mobisdk.training.plan import TrainingPlan
 from mobisdk.training.progress import TrainProgress
 from mobisdk.training.recorder import Recorder
@@ -29,7 +31,7 @@ def fit(
     folder: Path,
     plan: TrainingPlan,
     labels: tuple[str, ...],
-    train: DecodedImages,
+    train: TrainingImages,
     test: DecodedImages,
     on_progress: Callable[[TrainProgress], None] | None,
     *,
@@ -64,9 +66,14 @@ def fit(
         # Depthwise convolutions are fastest where a pixel's channels lie side by side.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         network.train()
-        objective = objective or cross_entropy(plan.label_smoothing)
+        if plan.freeze:
+            freeze_all_but_heads_(network)
+        if objective is None:
+            labels_seen = torch.from_numpy(train.labels)
+            weights = balance_classes(labels_seen, plan.model.num_classes) if plan.class_weights else None
+            objective = cross_entropy(plan.label_smoothing, weights)
         widths = None
-        if plan.supernet is not None:
+        if plan.supernet is not None and isinstance(train, DecodedImages):
             objective = sandwich(plan.model, plan.supernet, objective)
             widths = measure_widths(plan.model, plan.input, plan.supernet, train, test)
         module = Classification(network, objective, plan, train, test)
@@ -107,6 +114,8 @@ def _quiet_lightning() -> Iterator[None]:
         with warnings.catch_warnings():
             # Its own use of torch's deprecated names.
             warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
+            # Frozen batch norms are meant to be.
+            warnings.filterwarnings("ignore", ".*in eval mode at the start of training", UserWarning)
             yield
     finally:
         logger.setLevel(level)

@@ -1,6 +1,7 @@
 """What a training minimizes: a function of network and batch, so that a teacher or several widths can take part."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias
 
 import torch
@@ -17,12 +18,16 @@ It runs under autocast where the plan's precision is bfloat16; `compare_heads` g
 """
 
 
-def cross_entropy(label_smoothing: float) -> Objective:
-    """The usual objective, with the auxiliary head's share where the network has one."""
+def cross_entropy(label_smoothing: float, class_weights: Tensor | None = None) -> Objective:
+    """The usual objective: with the auxiliary head's share where there is one, and both labels of mixed images."""
 
     def compare(network: nn.Module, batch: Batch) -> Tensor:
         def loss(logits: Tensor) -> Tensor:
-            return F.cross_entropy(logits, batch.labels, label_smoothing=label_smoothing)
+            weight = None if class_weights is None else class_weights.to(logits)
+            of = partial(F.cross_entropy, logits, weight=weight, label_smoothing=label_smoothing)
+            if batch.mixed_labels is None:
+                return of(batch.labels)
+            return batch.share * of(batch.labels) + (1 - batch.share) * of(batch.mixed_labels)
 
         return compare_heads(network, batch.images, loss)[0]
 
@@ -41,3 +46,9 @@ def compare_heads(network: nn.Module, images: Tensor, loss: Callable[[Tensor], T
 def _widen(logits: Tensor) -> Tensor:
     """Of bfloat16's 8 bits a loss would see little."""
     return logits.float() if logits.dtype == torch.bfloat16 else logits
+
+
+def balance_classes(labels: Tensor, num_classes: int) -> Tensor:
+    """Weights (num_classes,) float32 with which every class counts the same; their mean over the images is 1."""
+    counts = torch.bincount(labels, minlength=num_classes)
+    return len(labels) / (num_classes * counts.float())

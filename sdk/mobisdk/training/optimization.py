@@ -5,6 +5,7 @@ from typing import Any
 from torch import nn, optim
 
 from mobisdk.layers.depthwise import is_depthwise
+from mobisdk.training.course import Course
 from mobisdk.training.plan import TrainingPlan
 from mobisdk.training.schedule import learning_rate_factor
 
@@ -24,12 +25,11 @@ def build_optimizer(model: nn.Module, plan: TrainingPlan) -> optim.Optimizer:
             return optim.AdamW(groups, plan.learning_rate, fused=True)
 
 
-def build_schedule(optimizer: optim.Optimizer, plan: TrainingPlan, steps: int) -> optim.lr_scheduler.LambdaLR:
-    """The plan's schedule over all `steps` of the training."""
+def build_schedule(optimizer: optim.Optimizer, plan: TrainingPlan, course: Course) -> optim.lr_scheduler.LambdaLR:
+    """The plan's schedule over the training's course."""
     return optim.lr_scheduler.LambdaLR(
-        # The scheduler asks once more after the last step.
         optimizer,
-        lambda step: learning_rate_factor(plan.schedule, min(step, steps - 1), steps, plan.warmup),
+        lambda step: learning_rate_factor(plan.schedule, course.place(step), course.steps, plan.warmup),
     )
 
 

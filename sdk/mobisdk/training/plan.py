@@ -11,11 +11,13 @@ from mobisdk.data.open import DIGITS
 from mobisdk.errors import ConfigError
 from mobisdk.specs import InputSpec, ModelSpec, SupernetSpec, spec_from_dict
 from mobisdk.training.distillation_spec import DistillationSpec
+from mobisdk.training.presets import PRESETS
 from mobisdk.training.spec import (
     PEAK_LEARNING_RATES,
     ChosenDevice,
     ChosenPrecision,
     OptimizerName,
+    PresetName,
     ScheduleName,
     TrainSpec,
 )
@@ -24,17 +26,14 @@ _SMALL_DATASET = 10_000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 24, 200
 _IMAGES_SHOWN = 40_000
 """A small data set is shown again and again until the network has seen so many images."""
-_EMA_DECAY = 0.99
 _TUNED_RATE = 0.1
 """Of the usual learning rate: trained weights are adapted, not thrown away."""
 _FEWEST_TUNED_EPOCHS, _MOST_TUNED_EPOCHS = 4, 40
 _IMAGES_TUNED = 10_000
 _STEPS_TO_AVERAGE = 1_000
 """In a shorter training the average, which follows a hundred steps late, is worse than the last step."""
-_FULL_WEIGHT_DECAY = 5e-4
-_FULL_LABEL_SMOOTHING = 0.1
-_FULL_PADDING = 1 / 8
-"""Of the resolution: CIFAR's usual four pixels around 32."""
+_SMALL = 0.75
+"""Of the resolution, in a preset's first epochs."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +58,17 @@ class TrainingPlan:
     ema_decay: float
     seed: int
     skip_broken: bool
+    preset: PresetName | None = None
+    mixup: float = 0.0
+    random_augment: float = 0.0
+    small_epochs: int = 0
+    """So many epochs, the first ones, are trained at `small_resolution`."""
+    small_resolution: int = 0
+    class_weights: bool = False
+    freeze: bool = False
+    seconds: float | None = None
+    """That all epochs may take; where they would take longer, the last ones are left out."""
+    stream: bool = False
     precision: ChosenPrecision = "float32"
     device: ChosenDevice = "cpu"
     distillation: DistillationSpec | None = None
@@ -80,6 +90,7 @@ def plan_training(spec: TrainSpec, dataset: Dataset, view: InputSpec, *, tuned: 
     """
     from mobisdk.training.hardware import choose_device, choose_precision  # asks torch
 
+    preset = PRESETS[spec.preset]
     count = len(dataset.train)
     batch_size = spec.batch_size or (128 if count >= _SMALL_DATASET else 64)
     if tuned:
@@ -87,33 +98,49 @@ def plan_training(spec: TrainSpec, dataset: Dataset, view: InputSpec, *, tuned: 
     else:
         shown = min(max(math.ceil(_IMAGES_SHOWN / count), _FEWEST_EPOCHS), _MOST_EPOCHS)
         usual_epochs = dataset.epochs or shown
-    epochs = spec.epochs or usual_epochs
-    usual_rate = PEAK_LEARNING_RATES[spec.optimizer] * batch_size / 128 * (_TUNED_RATE if tuned else 1)
-    usual_ema_decay = _EMA_DECAY if epochs * count >= _STEPS_TO_AVERAGE * batch_size else 0.0
+    epochs = spec.epochs or max(1, round(usual_epochs * preset.epochs))
+    optimizer = spec.optimizer or preset.optimizer
+    usual_rate = PEAK_LEARNING_RATES[optimizer] * batch_size / 128 * (_TUNED_RATE if tuned else 1)
+    usual_ema_decay = preset.ema_decay if epochs * count >= _STEPS_TO_AVERAGE * batch_size else 0.0
+    shrinks = bool(preset.small_epochs) and spec.supernet is None  # which has resolutions of its own
+    small_resolution = round(_SMALL * spec.model.resolution / 8) * 8 if shrinks else 0
     device = choose_device(spec.device)
-    strength = min(1.0, spec.model.alpha)
+    strength = min(1.0, spec.model.alpha) if preset.scaled else 1.0
     return TrainingPlan(
         model=dataclasses.replace(spec.model, num_classes=len(dataset.classes)),
         input=view,
         data=spec.data if spec.data == DIGITS else str(Path(spec.data).resolve()),
         epochs=epochs,
         batch_size=batch_size,
-        optimizer=spec.optimizer,
-        schedule=spec.schedule,
+        optimizer=optimizer,
+        schedule=spec.schedule or preset.schedule,
         learning_rate=spec.learning_rate or usual_rate,
-        warmup=spec.warmup,
-        weight_decay=_FULL_WEIGHT_DECAY * strength if spec.weight_decay is None else spec.weight_decay,
-        label_smoothing=_FULL_LABEL_SMOOTHING * strength if spec.label_smoothing is None else spec.label_smoothing,
-        padding=round(_FULL_PADDING * strength * spec.model.resolution) if view.resize == view.crop else 0,
+        warmup=preset.warmup if spec.warmup is None else spec.warmup,
+        weight_decay=preset.weight_decay * strength if spec.weight_decay is None else spec.weight_decay,
+        label_smoothing=preset.label_smoothing * strength if spec.label_smoothing is None else spec.label_smoothing,
+        padding=round(preset.padding * strength * spec.model.resolution) if view.resize == view.crop else 0,
         flip=dataset.flip,
         ema_decay=usual_ema_decay if spec.ema_decay is None else spec.ema_decay,
         seed=spec.seed,
         skip_broken=spec.skip_broken,
+        preset=spec.preset,
+        mixup=preset.mixup,
+        random_augment=preset.random_augment * strength,
+        small_epochs=small_epochs(spec.preset, epochs) if small_resolution else 0,
+        small_resolution=small_resolution,
+        class_weights=spec.class_weights,
+        freeze=spec.freeze,
+        stream=spec.stream,
         precision=choose_precision(spec.precision, device, batch_size),
         device=device,
         distillation=None if spec.distillation is None else _resolve(spec.distillation),
         supernet=None if spec.supernet is None else _complete(spec.supernet, spec.model),
     )
+
+
+def small_epochs(preset: PresetName | None, epochs: int) -> int:
+    """How many of so many epochs a preset trains at a lower resolution."""
+    return int(PRESETS[preset].small_epochs * epochs)
 
 
 def _resolve(distillation: DistillationSpec) -> DistillationSpec:

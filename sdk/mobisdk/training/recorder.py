@@ -50,10 +50,14 @@ class Recorder(Callback):
         self._on_progress = on_progress
         self._measure_widths = measure_widths
         self._metrics: list[dict[str, Any]] = []
+        self._epochs = plan.epochs
+        """The plan's, or fewer where they would not end in its time."""
         self._session_start = self._epoch_start = 0.0
         self._trained_seconds = 0.0
         """Of this epoch, without its test."""
-        self._session_steps = self._steps = 0
+        self._steps = 0
+        self._session_work = 0.0
+        """In epochs at full resolution."""
         self._saved_at = 0.0
         self._told_to_end = False
 
@@ -61,6 +65,8 @@ class Recorder(Callback):
         """What was measured so far is part of the state."""
         return {
             "metrics": self._metrics,
+            "epochs": self._epochs,
+            "course": self._module.course.state_dict(),
             "steps": self._steps,
             "loss_sum": self._module.loss_sum,
             "seconds": self._trained_seconds,
@@ -69,6 +75,8 @@ class Recorder(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from what belongs to the state."""
         self._metrics = state_dict["metrics"]
+        self._epochs = state_dict["epochs"]
+        self._module.course.load_state_dict(state_dict["course"])
         self._steps = state_dict["steps"]
         self._module.loss_sum = state_dict["loss_sum"]
         self._trained_seconds = state_dict["seconds"]
@@ -81,6 +89,7 @@ class Recorder(Callback):
         """
         if threading.current_thread() is threading.main_thread():  # signals are its alone
             signal.signal(signal.SIGTERM, self._hear)
+        trainer.fit_loop.max_epochs = self._epochs
         self._session_start = self._saved_at = time.perf_counter()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
@@ -91,7 +100,7 @@ class Recorder(Callback):
         """Tell how far it is."""
         self._trained_seconds = time.perf_counter() - self._epoch_start
         self._steps += 1
-        self._session_steps += 1
+        self._session_work += self._work(trainer.current_epoch) / len(self._module.batches)
         if self._on_progress is not None:
             self._on_progress(self._progress(trainer.current_epoch, epoch_done=False))
         is_due = time.perf_counter() - self._saved_at > _SECONDS_UNSAVED
@@ -103,6 +112,8 @@ class Recorder(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Write what there is now."""
         self._metrics.append(self._measure(trainer))
+        self._keep_in_time(trainer)
+        self._metrics[-1]["epochs"] = self._epochs
         progress = self._progress(trainer.current_epoch, epoch_done=True)
         save_checkpoint(self._folder / CHECKPOINT, self._describe(), self._module.result.state_dict())
         lines = "".join(f"{json.dumps(line)}\n" for line in self._metrics)
@@ -112,6 +123,25 @@ class Recorder(Callback):
         if self._on_progress is not None:
             self._on_progress(progress)
         self._leave_if_told()
+
+    def _keep_in_time(self, trainer: Trainer) -> None:
+        """Leave out the epochs that would not end in the plan's time, and spread the schedule over those that stay."""
+        if self._plan.seconds is None:
+            return
+        done = trainer.current_epoch + 1
+        left = self._plan.seconds - sum(line["seconds"] for line in self._metrics)
+        a_unit = self._metrics[-1]["seconds"] / self._work(done - 1)
+        fitting = self._epochs - done
+        while fitting > 1 and a_unit * sum(map(self._work, range(done, done + fitting))) > left:
+            fitting -= 1
+        if done + fitting < self._epochs:
+            self._epochs = trainer.fit_loop.max_epochs = done + fitting
+            self._module.course.end_at(trainer.global_step, self._epochs * len(self._module.batches))
+
+    def _work(self, epoch: int) -> float:
+        """How much longer an epoch takes than one at full resolution."""
+        is_small = epoch < self._plan.small_epochs
+        return (self._plan.small_resolution / self._plan.input.crop) ** 2 if is_small else 1.0
 
     def _save_state(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(self._folder / STATE, weights_only=False)
@@ -141,6 +171,7 @@ class Recorder(Callback):
             "images_per_second": self._images_per_second(),
             "data_wait_share": self._data_wait_share(),
             **widths,
+            "broken_images": len(self._module.broken),
             "seconds": time.perf_counter() - self._epoch_start,
             "finished_at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         }
@@ -159,18 +190,19 @@ class Recorder(Callback):
 
     def _progress(self, epoch: int, *, epoch_done: bool) -> TrainProgress:
         steps = len(self._module.batches)
-        done = epoch * steps + self._steps
-        seconds_a_step = (time.perf_counter() - self._session_start) / self._session_steps
+        done = self._work(epoch) * self._steps / steps
+        to_come = sum(map(self._work, range(epoch, self._epochs))) - done
+        seconds_a_unit = (time.perf_counter() - self._session_start) / self._session_work
         return TrainProgress(
             epoch=epoch + 1,
-            epochs=self._plan.epochs,
+            epochs=self._epochs,
             step=self._steps,
             steps=steps,
             loss=self._module.loss_sum / self._steps,
             accuracy=self._metrics[-1]["accuracy"] if self._metrics else None,
             images_per_second=self._images_per_second(),
             data_wait_share=self._data_wait_share(),
-            seconds_left=seconds_a_step * (self._plan.epochs * steps - done),
+            seconds_left=seconds_a_unit * to_come,
             epoch_done=epoch_done,
         )
 

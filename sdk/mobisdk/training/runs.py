@@ -54,6 +54,11 @@ class RunSummary:
         return path if path.exists() else None
 
     @property
+    def is_finished(self) -> bool:
+        """Whether its last epoch is whole; a training that had to end in time may have fewer than the plan's."""
+        return bool(self.metrics) and len(self.metrics) >= self.metrics[-1].get("epochs", self.plan.epochs)
+
+    @property
     def updated_at(self) -> str:
         """When the last epoch ended, or the training started."""
         return str(self.metrics[-1]["finished_at"]) if self.metrics else self.started_at

@@ -4,6 +4,7 @@ import dataclasses
 import importlib.metadata
 import json
 import platform
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from mobisdk.training.teaching import Teaching, open_teaching
 if TYPE_CHECKING:
     from torch import nn
 
+    from mobisdk.data.batches import TrainingImages
     from mobisdk.models.checkpoint import Checkpoint
     from mobisdk.training.objective import Objective
 
@@ -55,13 +57,19 @@ def train(
     """
     if name is not None:
         check_name(runs, name)
+    if spec.freeze:
+        raise ConfigError("a network that is not trained cannot be frozen", got="freeze", hint="Fine-tune one")
+    started = time.monotonic()
     dataset = open_dataset(spec.data)
     plan = plan_training(spec, dataset, choose_input(dataset, spec.model.resolution))
     _check_network(plan)
     teaching = open_teaching(plan, dataset)
     splits = _decode(dataset, plan, runs / CACHE, on_decoded, teaching)
+    objective = _teach(teaching, dataset, splits[0], runs / CACHE)
+    if spec.budget_seconds is not None:
+        plan = _fit_budget(plan, *splits, started + spec.budget_seconds, objective=objective)
     folder = _create_folder(runs, name, plan, _document(plan, dataset, *splits, teaching))
-    return _fit(folder, *splits, on_start, on_progress, objective=_teach(teaching, dataset, splits[0], runs / CACHE))
+    return _fit(folder, *splits, on_start, on_progress, objective=objective)
 
 
 def fine_tune(
@@ -97,6 +105,7 @@ def fine_tune(
         raise ConfigError("fine-tuning cannot change the network", got=spec.model, allowed=str(checkpoint.model))
     if name is not None:
         check_name(runs, name)
+    started = time.monotonic()
     dataset = open_dataset(spec.data)
     plan = plan_training(spec, dataset, checkpoint.input, tuned=True)
     if dataset.classes != checkpoint.labels:
@@ -104,6 +113,8 @@ def fine_tune(
             torch.default_generator.manual_seed(plan.seed)
             replace_head_(network, len(dataset.classes))
     splits = _decode(dataset, plan, runs / CACHE, on_decoded)
+    if spec.budget_seconds is not None:
+        plan = _fit_budget(plan, *splits, started + spec.budget_seconds, network=network, objective=objective)
     start = dataclasses.replace(checkpoint, model=plan.model, labels=dataset.classes)
     document = _document(plan, dataset, *splits)
     document["start"] = {
@@ -137,7 +148,7 @@ def resume(
         OSError: the disk is full, or the folder cannot be written.
     """
     run = read_run(folder)
-    if len(run.metrics) >= run.plan.epochs:
+    if run.is_finished:
         raise ConfigError("the run is finished", got=run.name, hint="Train another one with `mobisdk train --name …`")
     dataset = open_dataset(run.plan.data)
     if dataset.sha256 != run.data["sha256"]:
@@ -157,7 +168,9 @@ def resume(
     return _fit(folder, *splits, on_start, on_progress, network=network, objective=objective)
 
 
-def _teach(teaching: Teaching | None, dataset: Dataset, train_images: DecodedImages, cache: Path) -> "Objective | None":
+def _teach(
+    teaching: Teaching | None, dataset: Dataset, train_images: "TrainingImages", cache: Path
+) -> "Objective | None":
     if teaching is None:
         return None
     return teaching.build_objective((*dataset.train, *teaching.images), train_images.names, cache)
@@ -169,14 +182,15 @@ def _decode(
     cache: Path,
     on_decoded: OnDecoded | None,
     teaching: Teaching | None = None,
-) -> tuple[DecodedImages, DecodedImages]:
-    """Both splits, unlabelled images behind those to train with.
+) -> "tuple[TrainingImages, DecodedImages]":
+    """Both splits, unlabelled images behind those to train with, which are decoded now or, streamed, while training.
 
     Where photographs have a rim, training keeps it to cut its windows from.
     """
     whole = InputSpec(plan.input.resize, plan.input.resize, plan.input.mean, plan.input.std)
     to_train = (*dataset.train, *(teaching.images if teaching else ()))
-    total = len(to_train) + len(dataset.test)
+    decoded_now = 0 if plan.stream else len(to_train)
+    total = decoded_now + len(dataset.test)
 
     def decode(split: str, images: Sequence[ImageRef], view: InputSpec, before: int) -> DecodedImages:
         decoded = decode_images(
@@ -189,12 +203,17 @@ def _decode(
         check_every_class(dataset.source, split, dataset.classes, decoded.labels.tolist())
         return decoded
 
+    if plan.stream:
+        from mobisdk.data.streaming import StreamedImages
+
+        streamed = StreamedImages(to_train, whole, skip_broken=plan.skip_broken)
+        return streamed, decode("test", dataset.test, plan.input, 0)
     return decode("train", to_train, whole, 0), decode("test", dataset.test, plan.input, len(to_train))
 
 
 def _fit(
     folder: Path,
-    train_images: DecodedImages,
+    train_images: "TrainingImages",
     test_images: DecodedImages,
     on_start: OnStart | None,
     on_progress: OnProgress | None,
@@ -226,12 +245,29 @@ def _fit(
         run.plan.model,
         run.plan.input,
         classes,
-        run.plan.epochs,
+        len(metrics),
         correct=metrics[-1]["correct"],
         tested=metrics[-1]["tested"],
         seconds=sum(line["seconds"] for line in metrics),
         widths=tuple(metrics[-1].get("widths", ())),
     )
+
+
+def _fit_budget(
+    plan: TrainingPlan,
+    train_images: "TrainingImages",
+    test_images: DecodedImages,
+    deadline: float,
+    *,
+    network: "nn.Module | None" = None,
+    objective: "Objective | None",
+) -> TrainingPlan:
+    """The plan with the epochs that end before `deadline`, as `time.monotonic` has it."""
+    import mobisdk.training.fitting  # noqa: F401, Lightning's seconds are spent before what is left is told
+    from mobisdk.training.budget import fit_epochs, measure_pace
+
+    pace = measure_pace(plan, train_images, test_images, network, objective)
+    return fit_epochs(plan, pace, deadline - time.monotonic())
 
 
 def _create_folder(
@@ -250,7 +286,7 @@ def _create_folder(
 def _document(
     plan: TrainingPlan,
     dataset: Dataset,
-    train_images: DecodedImages,
+    train_images: "TrainingImages",
     test_images: DecodedImages,
     teaching: Teaching | None = None,
 ) -> Any:
