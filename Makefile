@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test toolchains lint format readme bench-train bench-latency bench-convert bench-sweep bench-agreement bench-server bench-compression
+.PHONY: demo test toolchains lint format readme bench-train bench-latency bench-convert bench-sweep bench-agreement bench-server bench-compression bench-zoo
 
 # torch comes first and exactly: an open range pulls the newest one with gigabytes of CUDA.
 .venv/.ready: pyproject.toml constraints.txt
@@ -76,3 +76,7 @@ bench-agreement: .venv/.ready
 # Hours for three seeds; rows that are there are not repeated. The table goes into docs/compression.md.
 bench-compression: .venv/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_compression.py
+
+# CIFAR-10 as Parquet must be beside the project; about an hour, and what was stopped goes on. The tables go into docs/zoo.md.
+bench-zoo: .venv/.ready
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python tests/benchmarks/bench_zoo.py

@@ -75,6 +75,13 @@ def test_every_architecture_builds_at_any_width(arch: str, alpha: float, width_d
     assert all(conv.out_channels % width_divisor == 0 for conv in convs)
 
 
+@pytest.mark.parametrize("arch", list_models())
+def test_a_million_classes_are_a_wider_classifier(arch: str) -> None:
+    with torch.device("meta"):
+        model = create_model(ModelSpec(arch, alpha=0.25, resolution=96, num_classes=1_000_000)).eval()
+        assert model(torch.empty(1, 3, 96, 96)).shape == (1, 1_000_000)
+
+
 def test_mobilenet_v1_has_the_maps_of_table_1() -> None:
     with torch.device("meta"):
         model, image = create_model(ModelSpec()), torch.empty(1, 3, 224, 224)

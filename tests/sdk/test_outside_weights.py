@@ -3,12 +3,14 @@ that `published_states.fill` gives their state dicts."""
 
 import json
 import re
+import shutil
 from pathlib import Path
 
+import httpx2
 import pytest
 import safetensors.torch
 import torch
-from huggingface_hub.errors import LocalEntryNotFoundError
+from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
 from tests.sdk.published_states import STATES, fill
 
 from mobisdk.errors import DataError, UnsupportedError
@@ -157,6 +159,35 @@ def test_the_hub_is_asked_for_the_file_that_is_named(squeezenet: Path, monkeypat
 
     assert ("owner/name", squeezenet.name) in hub.asked
     assert hub.asked[-1] == ("owner/name", "model.safetensors")
+
+
+def test_without_a_network_the_cached_copy_is_used(
+    squeezenet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = tmp_path / "models--owner--name"  # as huggingface_hub lays it out
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text("0" * 40)
+    (cached / "snapshots" / ("0" * 40)).mkdir(parents=True)
+    shutil.copy(squeezenet, cached / "snapshots" / ("0" * 40) / "model.safetensors")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setattr("time.sleep", lambda _: None)  # between attempts
+
+    network = load_outside_weights("hf://owner/name", SQUEEZENET)
+
+    expected = load_outside_weights(str(squeezenet), SQUEEZENET)
+    assert all(map(torch.equal, network.module.state_dict().values(), expected.module.state_dict().values()))
+
+
+def test_a_name_that_the_hub_does_not_know_is_told_apart_from_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(repository: str, file: str) -> str:
+        request = httpx2.Request("GET", f"https://hub/{repository}/{file}")
+        raise RepositoryNotFoundError("404 Client Error", response=httpx2.Response(404, request=request))
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", refuse)
+
+    with pytest.raises(DataError, match=r"the hub has no such file \(404 Client Error"):
+        load_outside_weights("hf://owner/nobody", SQUEEZENET)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ def test_model_spec_when_alpha_is_wrong_then_says_value_and_allowed(alpha: objec
         ("resolution", 224.0),
         ("resolution", 4096),
         ("num_classes", 1),
+        ("num_classes", 1_000_001),
         ("num_classes", True),
         ("stem_stride", 3),
         ("width_divisor", 0),
