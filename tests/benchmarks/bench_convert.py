@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--models", type=Path, help="Folder that keeps what is exported, or has it from before.")
     parser.add_argument("--litert-python", type=Path, default=Path(".venv-litert/bin/python"), help="Has litert-torch.")
+    parser.add_argument("--variants", type=int, default=len(VARIANTS), help="Measure the first so many of the four.")
     parser.add_argument("--export-only", action="store_true", help="Do not measure: what follows should run alone.")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -70,7 +71,7 @@ def main() -> None:
         if options.export_only:
             return
         peaks = measure_peaks(options.threads)
-        rows = [measure_variant(folder, alpha, side, options) for alpha, side in VARIANTS]
+        rows = [measure_variant(folder, alpha, side, options) for alpha, side in VARIANTS[: options.variants]]
     table = write_table(rows, peaks, options)
     text = DOCUMENT.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
@@ -327,11 +328,12 @@ def write_table(rows: list[dict[str, list[float]]], peaks: dict[str, float], opt
     from mobisdk.models import create_model
     from mobisdk.specs import ModelSpec
 
-    names = [f"{alpha:g} at {side}" for alpha, side in VARIANTS]
+    variants = VARIANTS[: options.variants]
+    names = [f"{alpha:g} at {side}" for alpha, side in variants]
     lines = ["| median ms (share of peak) | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
     for peer in PEERS:
         cells = []
-        for row, (alpha, side) in zip(rows, VARIANTS, strict=True):
+        for row, (alpha, side) in zip(rows, variants, strict=True):
             macs = count_cost(create_model(ModelSpec(alpha=alpha, resolution=side)), (1, 3, side, side)).macs
             median = statistics.median(row[peer])
             share = macs / (median / 1e3) / 1e9 / peaks[peer.rsplit(" ", 1)[1]]
