@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test toolchains lint format readme bench-train bench-latency bench-convert bench-sweep bench-agreement bench-server bench-compression bench-zoo
+.PHONY: demo test toolchains lint format readme bench-train bench-distil bench-supernet bench-latency bench-convert bench-sweep bench-agreement bench-server bench-compression bench-zoo
 
 # torch comes first and exactly: an open range pulls the newest one with gigabytes of CUDA.
 .venv/.ready: pyproject.toml constraints.txt
@@ -41,6 +41,10 @@ format: .venv/.ready
 # Runs README's commands as printed and puts their real output below them.
 readme: .venv/.ready
 	$(BIN)/python tests/e2e/run_readme.py
+
+# A student with and without its teacher, and a supernet against its widths alone, on digits; the tables go into docs/training.md.
+bench-distil bench-supernet: bench-%: .venv/.ready
+	OMP_WAIT_POLICY=PASSIVE PYTHONPATH=. $(BIN)/python tests/benchmarks/bench_$*.py runs/bench-$*
 
 bench-train: .venv/.ready
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python tests/benchmarks/bench_training.py

@@ -50,13 +50,15 @@ def open_network(bundle: "Bundle", checkpoint: Path | None, runs: Path) -> Netwo
         DataError: there is no such checkpoint, or its weights are others.
         UnsupportedError: the bundle does not say how its network is built.
     """
-    from mobisdk.models.checkpoint import weights_sha256
+    from mobisdk.models.checkpoint import read_checkpoint_spec, weights_sha256
 
     model = bundle.manifest["model"]
     if checkpoint is None and model["weights"]["source"] == "checkpoint":
         checkpoint = _find_run(runs, model["weights"]["detail"])
     if checkpoint is not None:
-        network = load_trained_network(checkpoint, {})
+        is_supernet = read_checkpoint_spec(checkpoint).supernet is not None
+        cut = {name: model["spec"][name] for name in ("alpha", "resolution")} if is_supernet else {}
+        network = load_trained_network(checkpoint, cut)
     elif model["spec"] is not None:
         network = create_untrained_network(spec_from_dict(ModelSpec, model["spec"]))
     else:

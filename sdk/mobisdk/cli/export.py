@@ -15,7 +15,7 @@ from mobisdk.cli.verify import LEAST_DELEGATED
 from mobisdk.cli.weights import import_weights
 from mobisdk.errors import ConfigError
 from mobisdk.specs import ModelSpec
-from mobisdk.training.runs import newest_checkpoint
+from mobisdk.training.runs import CHECKPOINT, newest_checkpoint
 
 if TYPE_CHECKING:
     from mobisdk.bundle import Bundle
@@ -43,7 +43,8 @@ def export(
         int | None, typer.Option(help="Channels are a multiple of this; 8 is what hardware likes.  [default: 1]")
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Trained weights, .safetensors.  [default: the newest run that fits]")
+        Path | None,
+        typer.Option(help="Trained weights: .safetensors, or a run's name.  [default: the newest run that fits]"),
     ] = None,
     weights: Annotated[
         str | None, typer.Option(help="Published weights: FILE.safetensors or hf://owner/name; see `mobisdk weights`.")
@@ -115,6 +116,8 @@ def export(
         if len(specs) > 1:
             raise ConfigError("published weights are of one network", got=f"a grid of {len(specs)}", allowed="one")
         checkpoint = import_weights(weights, specs[0], runs / ".cache" / "weights")
+    elif checkpoint and (runs / checkpoint / CHECKPOINT).exists():
+        checkpoint = runs / checkpoint / CHECKPOINT
     settings = ExportSettings(output, calibration, calibration_images, max_drop, keep_anyway, min_delegated)
     jobs = [
         ExportJob(wanted, trained, recipe, settings)

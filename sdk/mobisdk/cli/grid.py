@@ -105,7 +105,7 @@ def make_bundle(job: ExportJob, request_sha256: str) -> Bundle:
         MobiError: the network, its data or the artefact is not what it should be.
     """
     settings = job.settings
-    network = _open_network(json.dumps(dict(job.wanted), sort_keys=True), job.checkpoint)
+    network = _open_network(json.dumps(dict(job.wanted), sort_keys=True), job.checkpoint, settings.calibration)
     return convert_network(
         network,
         job.recipe,
@@ -119,13 +119,13 @@ def make_bundle(job: ExportJob, request_sha256: str) -> Bundle:
 
 
 @functools.lru_cache(maxsize=1)
-def _open_network(wanted: str, checkpoint: Path | None) -> Network:
+def _open_network(wanted: str, checkpoint: Path | None, data: str | None) -> Network:
     """The network of the last job is kept: the next recipe often takes the same one."""
     fields = json.loads(wanted)
     return (
         create_untrained_network(ModelSpec(**fields))
         if checkpoint is None
-        else load_trained_network(checkpoint, fields)
+        else load_trained_network(checkpoint, fields, data)
     )
 
 
@@ -170,7 +170,7 @@ def hash_request(job: ExportJob) -> str:
 def _hash_data(job: ExportJob) -> str | None:
     """The content of the images, where they were named; those of a training are named by its checkpoint."""
     source = job.settings.calibration
-    return _hash_dataset(source) if job.recipe.is_lossy and source else None
+    return _hash_dataset(source) if source and (job.recipe.is_lossy or job.checkpoint) else None
 
 
 @functools.cache

@@ -55,17 +55,25 @@ def create_untrained_network(spec: ModelSpec) -> Network:
     return Network(module, spec, input_spec, WeightsOrigin("random", detail))
 
 
-def load_trained_network(path: Path, wanted: Mapping[str, Any]) -> Network:
-    """Read a checkpoint whose ModelSpec must have the values in `wanted`.
+def load_trained_network(path: Path, wanted: Mapping[str, Any], data: str | None = None) -> Network:
+    """Read a checkpoint whose ModelSpec must have the values in `wanted`; out of a supernet's that network is cut.
+
+    Its batch-norm statistics are then of the images of `data`, or of what it was trained on.
 
     Raises:
         DataError: it is damaged, a pickle, or of another spec.
+        ConfigError: it is a supernet's that was not trained for this α or resolution, or there are no images.
     """
+    from mobisdk.cli.supernet import cut_network, is_narrower
     from mobisdk.compression import load_network
     from mobisdk.models.checkpoint import read_checkpoint_spec
 
-    expected = dataclasses.replace(read_checkpoint_spec(path).model, **wanted)
-    checkpoint, module = load_network(path, expected=expected)
+    header = read_checkpoint_spec(path)
+    expected = dataclasses.replace(header.model, **wanted)
+    if is_narrower(header, expected):
+        checkpoint, module = cut_network(path, expected, data)
+    else:
+        checkpoint, module = load_network(path, expected=expected)
     return Network(
         module,
         checkpoint.model,

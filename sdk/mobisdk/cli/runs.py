@@ -10,6 +10,7 @@ from mobisdk.cli.confusion import print_confusion
 from mobisdk.cli.console import Json, print_json, say, stdout
 from mobisdk.cli.page_target import check_page_target
 from mobisdk.cli.runs_report import report
+from mobisdk.cli.train_methods import list_widths
 from mobisdk.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -128,6 +129,8 @@ def _print_run(run: "RunSummary") -> None:
             f"{line['seconds']:.1f}",
         )
     stdout().print(epochs)
+    for width in list_widths(run.metrics[-1].get("widths", ()) if run.metrics else ()):
+        stdout().print(width, soft_wrap=True)
     for heading, field, number in _CURVES:
         _print_curve(heading, [line[field] for line in run.metrics], number)
 

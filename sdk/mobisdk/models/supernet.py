@@ -60,7 +60,7 @@ def slice_network(wide: nn.Module, spec: ModelSpec, images: Tensor) -> nn.Module
     selections = select_weights(wide, narrow)
     narrow.load_state_dict({name: cut(state[name], selection) for name, selection in selections.items()})
     narrow.to(images.device)
-    if any(True for _ in _norms(narrow)):
+    if has_batch_norm(narrow):
         estimate_batch_norm_(narrow, images)
     return narrow.eval()
 
@@ -90,6 +90,11 @@ def calibration_order(count: int, resolution: int) -> list[int]:
     generator = torch.Generator().manual_seed(0)
     most = max(_FEWEST_CALIBRATED, min(_MOST_CALIBRATED, _PIXELS_CALIBRATED // resolution**2))
     return torch.randperm(count, generator=generator)[:most].tolist()
+
+
+def has_batch_norm(network: nn.Module) -> bool:
+    """Whether a narrower network needs images to take statistics from."""
+    return any(True for _ in _norms(network))
 
 
 def _norms(network: nn.Module) -> Iterator[nn.modules.batchnorm._BatchNorm]:

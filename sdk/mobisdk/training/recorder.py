@@ -158,7 +158,10 @@ class Recorder(Callback):
 
     def _measure(self, trainer: Trainer) -> dict[str, Any]:
         correct, tested = self._module.correct, self._module.tested
-        widths = {} if self._measure_widths is None else {"widths": self._measure_widths(self._module.result, correct)}
+        widths = {}
+        if self._measure_widths is not None and trainer.current_epoch + 1 == self._plan.epochs:
+            # Cut out and calibrated anew each time, they would take a good part of a small data set's epoch.
+            widths["widths"] = self._measure_widths(self._module.result, correct)
         return {
             "epoch": trainer.current_epoch + 1,
             "step": trainer.global_step,

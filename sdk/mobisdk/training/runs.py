@@ -102,7 +102,7 @@ def read_run(folder: Path) -> RunSummary:
 
 
 def newest_checkpoint(folder: Path, spec: ModelSpec) -> Path | None:
-    """The network of `spec`'s architecture, α and resolution that was trained last.
+    """The network of `spec`'s architecture, α and resolution that was trained last, perhaps within a supernet.
 
     Classes, stem and rounding are the run's own, and stand in the checkpoint: who exports a variant does not repeat
     what it was trained with.
@@ -110,8 +110,15 @@ def newest_checkpoint(folder: Path, spec: ModelSpec) -> Path | None:
     Raises:
         DataError: a run's files are damaged.
     """
-    fitting = [run.checkpoint for run in list_runs(folder) if run.plan.model.name == spec.name and run.checkpoint]
+    fitting = [run.checkpoint for run in list_runs(folder) if run.checkpoint and _holds(run.plan, spec)]
     return fitting[-1] if fitting else None
+
+
+def _holds(plan: TrainingPlan, spec: ModelSpec) -> bool:
+    if plan.supernet is None or plan.model.arch != spec.arch:
+        return plan.model.name == spec.name
+    low, high = plan.supernet.alphas
+    return low <= spec.alpha <= high and spec.resolution in plan.supernet.resolutions
 
 
 def _read_metrics(path: Path) -> tuple[Mapping[str, Any], ...]:
