@@ -188,7 +188,9 @@ def _kind(name: str, module: nn.Module) -> str:
 def _run_on_meta(model: nn.Module, input_shape: tuple[int, ...]) -> None:
     """Run shapes without values: parameters and buffers are replaced for the length of the call."""
     on_meta = {
-        f"{path}.{name}" if path else name: torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
+        f"{path}.{name}" if path else name: tensor
+        if tensor.is_meta
+        else torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
         for path, module in model.named_modules()
         for name, tensor in _own_tensors(module)
     }

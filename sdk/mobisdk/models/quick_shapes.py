@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 
@@ -26,6 +26,10 @@ class QuickShapes(TorchFunctionMode):
 
 def _keep(features: Tensor, *_: Any, **__: Any) -> Tensor | None:
     return features if features.is_meta else None
+
+
+def _leave(tensor: Tensor, *_: Any, **__: Any) -> Tensor | None:
+    return _keep(tensor)
 
 
 def _broadcast(features: Tensor, other: Any, **_: Any) -> Tensor | None:
@@ -155,5 +159,6 @@ _RULES: Final[dict[Any, Callable[..., Tensor | None]]] = {
     Tensor.index_select: _select,
     **dict.fromkeys((Tensor.add, Tensor.sub, Tensor.mul, Tensor.div), _broadcast),
     **dict.fromkeys((F.relu, F.relu6, F.hardtanh, F.hardsigmoid, F.hardswish, F.silu, F.dropout, Tensor.neg), _keep),
+    **dict.fromkeys((nn.init.kaiming_uniform_, nn.init.uniform_), _leave),
     **dict.fromkeys((Tensor.uniform_, Tensor.normal_, Tensor.bernoulli_, Tensor.fill_, Tensor.zero_), _keep),
 }
