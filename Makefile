@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test toolchains lint format readme bench-train bench-distil bench-supernet bench-latency bench-convert bench-sweep bench-agreement bench-server bench-compression bench-zoo
+.PHONY: demo test toolchains lint format readme bench-train bench-distil bench-supernet bench-distil bench-supernet bench-latency bench-convert bench-sweep bench-agreement bench-server bench-compression bench-zoo
 
 # torch comes first and exactly: an open range pulls the newest one with gigabytes of CUDA.
 .venv/.ready: pyproject.toml constraints.txt
@@ -84,3 +84,7 @@ bench-compression: .venv/.ready
 # CIFAR-10 as Parquet must be beside the project; about an hour, and what was stopped goes on. The tables go into docs/zoo.md.
 bench-zoo: .venv/.ready
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python tests/benchmarks/bench_zoo.py
+
+# Codes on digits, three seeds, about half an hour; the table goes into docs/compression.md.
+bench-codes: .venv/.ready
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python tests/benchmarks/bench_codes.py

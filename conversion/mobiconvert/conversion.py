@@ -29,6 +29,7 @@ from mobiconvert.recipes import Recipe
 from mobiconvert.toolchain_errors import toolchain_errors
 from mobisdk.bundle import Bundle, compute_variant_id, write_bundle
 from mobisdk.bundle.bundle import LABELS_NAME
+from mobisdk.compression.stored_codes import StoredCodes, list_stored_codes
 from mobisdk.cost import count_cost
 from mobisdk.data.photographs import image_set_sha256, load_photographs, photograph_crops
 from mobisdk.errors import BundleError, ConfigError, ConversionError, ParityError
@@ -106,7 +107,7 @@ def convert(
     answers = None if calibration is None else calibration.labels
 
     with partial_folder(out_dir, cost.size_bytes) as folder:
-        lowered = _lower(program, recipe, cost.macs, folder, ranges, answers)
+        lowered = _lower(program, recipe, cost.macs, folder, ranges, answers, list_stored_codes(model))
         if min_delegated is not None:
             _check_delegation(lowered.delegation, cost.macs, recipe, min_delegated)
         with _runner(folder, recipe, lowered) as run:
@@ -201,12 +202,13 @@ def _lower(
     folder: Path,
     images: NDArray[np.uint8],
     labels: NDArray[np.int64] | None,
+    codes: Mapping[str, StoredCodes],
 ) -> Lowered:
     with toolchain_errors(f"{recipe.name}: the backend cannot lower this module", program):
         if recipe.runtime == "coreml":
             from mobiconvert.coreml import lowering as coreml
 
-            return coreml.lower(program, recipe, macs, folder, images)
+            return coreml.lower(program, recipe, macs, folder, images, codes)
         from mobiconvert.executorch import lowering as executorch
 
         return executorch.lower(program, recipe, folder, images, labels)

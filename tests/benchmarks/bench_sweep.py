@@ -68,9 +68,10 @@ def main() -> None:
     from mobiconvert import RECIPES
     from mobisdk.models.registry import list_models
 
+    swept = [recipe.name for recipe in RECIPES if recipe.name != "coreml_own_codes"]  # untrained networks have none
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--archs", type=lambda text: text.split(","), default=list_models())
-    parser.add_argument("--recipes", type=lambda text: text.split(","), default=[recipe.name for recipe in RECIPES])
+    parser.add_argument("--recipes", type=lambda text: text.split(","), default=swept)
     parser.add_argument("--rows", type=Path, default=ROWS, help="JSON Lines that are read, and added to.")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--minutes", type=float, help="Begin no row later than this.")

@@ -41,7 +41,7 @@ print(seconds, peak)
 def test_mobilenet_when_evaluated_then_twenty_images_a_second_in_two_gigabytes(recipe: str, tmp_path: Path) -> None:
     network = create_untrained_network(ModelSpec(alpha=0.5, resolution=128))
     program = torch.export.export(DeployedNetwork(network.module, network.input).eval(), (torch.rand(1, 3, 128, 128),))
-    lower(program, find_recipe(recipe, "ios"), 0, tmp_path, np.zeros((0, 128, 128, 3), np.uint8))
+    lower(program, find_recipe(recipe, "ios"), 0, tmp_path, np.zeros((0, 128, 128, 3), np.uint8), {})
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "model.mlpackage"), str(IMAGES)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     processor_seconds, peak_bytes = map(float, done.stdout.split())

@@ -75,8 +75,11 @@ def test_the_page_holds_every_row_and_no_name_acts_in_it() -> None:
     ("method", "settings", "recipe"),
     [
         ("prune", {}, "coreml_sparse"),
-        ("low_bits", {"bits": 4}, "coreml_palette_4bit"),
-        ("low_bits", {"bits": 3}, "coreml_fp16"),
+        ("low_bits", {"weight_bits": 4}, "coreml_own_codes"),
+        ("deep_compression", {}, "coreml_own_codes"),
+        ("fixed_point", {"bits": 8}, "coreml_own_codes"),
+        ("fixed_point", {"bits": 10}, "coreml_fp16"),
+        ("hash", {}, "coreml_fp16"),
         ("low_rank", {}, "coreml_fp16"),
     ],
 )

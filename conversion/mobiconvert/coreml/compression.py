@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mobiconvert.coreml.own_codes import ScaledCodes, match_codes, store_codes
 from mobiconvert.quiet import quiet_imports
-from mobiconvert.recipes.recipe import LinearWeights, Palette, Sparse
+from mobiconvert.recipes.recipe import LinearWeights, OwnCodes, Palette, Sparse
 from mobisdk.compression.clustering import Clusters, cluster_values, cluster_vectors
+from mobisdk.compression.stored_codes import StoredCodes
 from mobisdk.errors import ConversionError
 
 with quiet_imports():
@@ -25,7 +27,7 @@ _FEWEST_ELEMENTS = 2048
 """coremltools' own bound. Smaller weights are about a hundredth of a network's bytes."""
 _LAYERS = frozenset({"conv", "conv_transpose", "linear", "matmul"})
 
-Storage = LinearWeights | Palette | Sparse
+Storage = LinearWeights | Palette | Sparse | OwnCodes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,26 +39,34 @@ class Weight:
     is_zero: bool
     layers: tuple[str, ...]
     """Names of the operations that multiply with it; none where it is used for anything else."""
+    own: ScaledCodes | None = None
+    """The codes that it has already."""
 
 
-def compress_weights(model: Any, storage: Storage) -> tuple[Any, dict[str, Any]]:
+def compress_weights(model: Any, storage: Storage, known: Mapping[str, StoredCodes]) -> tuple[Any, dict[str, Any]]:
     """Return `model` with its weights stored as `storage` says, and what became of them, for the manifest.
+
+    `known` are the codes that the network's layers have already.
 
     Raises:
         ConversionError: there is nothing to compress, so that the recipe would be a name only; or coremltools left a
             weight as it was that it was told to compress.
     """
-    weights = list(_find_weights(model))
+    weights = list(_find_weights(model, known if isinstance(storage, OwnCodes) else {}))
     reasons = {weight.name: reason for weight in weights if (reason := _reason_to_keep(weight, storage))}
     chosen = [weight for weight in weights if weight.name not in reasons]
     if not chosen:
         raise ConversionError(
             "no weight of this network can be stored in fewer bits",
             got="; ".join(sorted(set(reasons.values()))) or "no weights",
-            hint="Choose coreml_fp16: it would be the same network",
+            hint="Make codes with mobisdk compress, or choose a palette"
+            if isinstance(storage, OwnCodes)
+            else "Choose coreml_fp16: it would be the same network",
         )
     model = _compress(model, chosen, storage)
-    before, after = ({weight.layers for weight in each if weight.layers} for each in (weights, _find_weights(model)))
+    before, after = (
+        {weight.layers for weight in each if weight.layers} for each in (weights, _find_weights(model, {}))
+    )
     left = sorted({weight.layers for weight in chosen} & after)
     if left or len(after) != len(before) - len({weight.layers for weight in chosen}):
         raise ConversionError(
@@ -65,17 +75,20 @@ def compress_weights(model: Any, storage: Storage) -> tuple[Any, dict[str, Any]]
     return model, _describe(weights, reasons)
 
 
-def _find_weights(model: Any) -> Iterator[Weight]:
+def _find_weights(model: Any, known: Mapping[str, StoredCodes]) -> Iterator[Weight]:
     for name, found in opt.get_weights_metadata(model, weight_threshold=1).items():
         if found.val.ndim >= 2 and np.issubdtype(found.val.dtype, np.floating):
             of_layers = all(child.op_type in _LAYERS for child in found.child_ops)
             layers = tuple(child.name for child in found.child_ops) if of_layers else ()
-            yield Weight(name, found.val.shape, not found.val.any(), layers)
+            own = match_codes(found.val, known) if layers else None
+            yield Weight(name, found.val.shape, not found.val.any(), layers, own)
 
 
 def _reason_to_keep(weight: Weight, storage: Storage) -> str | None:
     if not weight.layers:
         return "not a layer's weight"
+    if isinstance(storage, OwnCodes):
+        return "no codes of its own" if weight.own is None else None
     if math.prod(weight.shape) < _FEWEST_ELEMENTS:
         return f"fewer than {_FEWEST_ELEMENTS} elements"
     if weight.is_zero:
@@ -97,6 +110,8 @@ def _vector_axis(shape: tuple[int, ...], vector: int) -> int | None:
 
 
 def _compress(model: Any, weights: list[Weight], storage: Storage) -> Any:
+    if isinstance(storage, OwnCodes):
+        return store_codes(model, {weight.name: weight.own for weight in weights if weight.own is not None})
     if isinstance(storage, LinearWeights):
         linear = opt.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=1)
         return opt.linear_quantize_weights(model, _configure(model, weights, lambda _: linear))

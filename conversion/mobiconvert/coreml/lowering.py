@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import uuid
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from mobiconvert.lowered import Delegation, Lowered
 from mobiconvert.mil_evaluator import describe_package
 from mobiconvert.quiet import quiet_imports
 from mobiconvert.recipes import Recipe
+from mobisdk.compression.stored_codes import StoredCodes
 
 with quiet_imports():
     import coremltools as ct
@@ -32,12 +34,18 @@ _CHANGES_DAILY = "com.github.apple.coremltools.conversion_date"
 
 
 def lower(
-    program: torch.export.ExportedProgram, recipe: Recipe, macs: int, folder: Path, calibration: NDArray[np.uint8]
+    program: torch.export.ExportedProgram,
+    recipe: Recipe,
+    macs: int,
+    folder: Path,
+    calibration: NDArray[np.uint8],
+    codes: Mapping[str, StoredCodes],
 ) -> Lowered:
     """Write `folder`/model.mlpackage: an RGB image input, one float32 output of logits.
 
     All of it is Core ML's to place, so all `macs` count as delegated. `calibration` is (N,H,W,3) uint8 images of the
-    network's own size, which a recipe that calibrates measures its ranges on.
+    network's own size, which a recipe that calibrates measures its ranges on; `codes` are what its layers have
+    already.
     """
     image = program.graph_signature.user_inputs[0]
     shapes = {node.name: list(node.meta["val"].shape) for node in program.graph.nodes if "val" in node.meta}
@@ -62,7 +70,7 @@ def lower(
             skip_model_load=True,
         )
         if recipe.weights is not None:
-            model, requirements["weights"] = compress_weights(model, recipe.weights)
+            model, requirements["weights"] = compress_weights(model, recipe.weights, codes)
         model.save(str(folder / PACKAGE_NAME))
         specification = model.get_spec()
     operators = _count_operators(specification)

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from mobiconvert.recipes.recipe import LinearWeights, Palette, Recipe, Sparse
+from mobiconvert.recipes.recipe import LinearWeights, OwnCodes, Palette, Recipe, Sparse
 
 _FP16 = Recipe(
     name="coreml_fp16",
@@ -19,7 +19,7 @@ _FP16 = Recipe(
 )
 
 
-def _stored(name: str, weights: LinearWeights | Palette | Sparse, min_os: str, promise: str) -> Recipe:
+def _stored(name: str, weights: LinearWeights | Palette | Sparse | OwnCodes, min_os: str, promise: str) -> Recipe:
     """float16 arithmetic on weights that are stored in fewer bits."""
     needs = f"Core ML of iOS {min_os.partition('.')[0]}"
     return dataclasses.replace(
@@ -77,6 +77,13 @@ IOS = (
         Sparse(share=0.75, palette=Palette(bits=4)),
         "18.0",
         "75 % zeros, the others 16 values a layer: 0.14 of float16's bytes, for networks pruned before",
+    ),
+    _stored(
+        "coreml_own_codes",
+        OwnCodes(),
+        "18.0",
+        "a compressed network's own codes, tables and scales a channel: what was trained is what is stored; nothing is "
+        "clustered anew",
     ),
     dataclasses.replace(
         _FP16,

@@ -32,6 +32,11 @@ class Sparse:
 
 
 @dataclasses.dataclass(frozen=True)
+class OwnCodes:
+    """Weights that a compression gave codes keep them, with their own tables and a scale for each output channel."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Recipe:
     """One way to turn a network into what a phone runs."""
 
@@ -50,7 +55,7 @@ class Recipe:
     golden_margin: float
     """What another phone's rounding may add to the golden's error here, relative to its largest logit."""
     compute_units: str | None = None
-    weights: LinearWeights | Palette | Sparse | None = None
+    weights: LinearWeights | Palette | Sparse | OwnCodes | None = None
     """How they are stored, where that is not as they are multiplied."""
     trains: bool = False
     """Quantization-aware: continues the training with rounding in it, so it needs a checkpoint and labelled images."""

@@ -150,6 +150,8 @@ def _print_report(run: "CompressedRun") -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from mobisdk.training.compressed import PACKED
+
     document = run.document
     for step in document["steps"]:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=Text(step["method"]), title_justify="left")
@@ -176,4 +178,12 @@ def _print_report(run: "CompressedRun") -> None:
     if document["tested"]:
         before, after = (document[f"correct_{when}"] / document["tested"] for when in ("before", "after"))
         print(f"{before:.1%} → {after:.1%} of {document['tested']:,} held-out images right")
+    if "packed" in document:
+        packed, layers = document["packed"], document["packed"]["layers"]
+        paper, coded = (sum(layer[figure] for layer in layers) for figure in ("paper_bytes", "size_bytes"))
+        print(
+            f"Packed: {packed['size_bytes']:,} bytes; shared weights take {coded:,} of them, "
+            f"{paper:,} before Huffman coding by the paper's account"
+        )
+        print(run.checkpoint.with_name(PACKED))
     print(run.checkpoint)

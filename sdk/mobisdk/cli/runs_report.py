@@ -23,11 +23,9 @@ _MEASURED = "measured.json"
 _RUNS, _SAMPLES = 5, 30
 _IOS_RECIPES = {
     "prune": "coreml_sparse",
-    "deep_compression": "coreml_sparse_palette",
-    "product_quantization": "coreml_palette_vector",
-    "binary": "coreml_palette_1bit",
+    **dict.fromkeys(("binary", "deep_compression", "low_bits", "product_quantization"), "coreml_own_codes"),
 }
-_PALETTE_BITS = (1, 2, 4, 6, 8)
+_MOST_CODE_BITS = 8
 
 
 def report(
@@ -97,9 +95,8 @@ def read_or_measure(run: "CompressedRun") -> "Measured":
 def choose_ios_recipe(document: Mapping[str, Any]) -> str:
     """What stores this network's weights on Core ML in the fewest bits without changing them further."""
     last = document["steps"][-1]
-    bits = last["settings"].get("bits", last["settings"].get("weight_bits"))
-    if last["method"] == "low_bits" and bits in _PALETTE_BITS:
-        return f"coreml_palette_{bits}bit"
+    if last["method"] == "fixed_point" and last["settings"]["bits"] <= _MOST_CODE_BITS:
+        return "coreml_own_codes"
     return _IOS_RECIPES.get(last["method"], "coreml_fp16")
 
 

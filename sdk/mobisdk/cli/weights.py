@@ -60,6 +60,26 @@ def convert(
     return say(f"Next: mobisdk export --target android --arch NAME --weights {target}")
 
 
+@weights_app.command("unpack")
+def unpack(
+    source: Annotated[Path, typer.Argument(help="A .mdc file, as `mobisdk compress` writes it.")],
+    target: Annotated[Path, typer.Argument(help="The .safetensors checkpoint to write.")],
+    json: Json = False,
+) -> None:
+    """Make a checkpoint out of a packed one, bit for bit."""
+    from mobisdk.compression.packed_checkpoint import read_packed
+    from mobisdk.models.checkpoint import save_checkpoint
+
+    if target.suffix != ".safetensors":
+        raise DataError("the target must be a safetensors file", got=str(target), allowed="NAME.safetensors")
+    checkpoint, state, sizes = read_packed(source)
+    save_checkpoint(target, checkpoint, state)
+    if json:
+        return print_json({"path": str(target), "tensors": len(state), "shared": len(sizes)})
+    say(f"{target}: {len(state)} tensors, {len(sizes)} of them out of shared weights.")
+    return say(f"Next: mobisdk export --target ios --recipe coreml_own_codes --checkpoint {target}")
+
+
 def convert_pickle(source: Path, target: Path) -> int:
     """Read a state dict with `weights_only=True`, write it, and return the number of its tensors.
 

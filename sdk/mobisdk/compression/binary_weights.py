@@ -6,6 +6,8 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -59,6 +61,10 @@ class BinaryWeight(WeightConstraint):
     def right_inverse(self, weight: Tensor) -> Tensor:
         """The weight itself is what learns."""
         return weight
+
+    def store(self, learned: Tensor) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Zero is -1, one is 1."""
+        return (learned >= 0).byte().numpy(), np.array([-1, 1], np.float32)[None, :, None]
 
     @property
     def bits_per_weight(self) -> float:

@@ -30,7 +30,7 @@ def compress_(module: nn.Module, config: TechniqueConfig, *, images: Tensor | No
     technique = find_technique(config.method)
     if type(config) is not technique.config:
         raise ConfigError("the config is of another technique", got=config, allowed=technique.config.__name__)
-    check_clash(module, config.method)
+    check_clash(module, config)
     if images is None and technique.needs_images(config):
         raise ConfigError(f"{config.method} with these settings follows the network's own responses: it needs images")
     sample = torch.zeros(_USUAL_SHAPE) if images is None else images
@@ -83,15 +83,16 @@ def restructure_(module: nn.Module, records: Iterable[Mapping[str, Any]]) -> Non
             raise DataError(f"the checkpoint's compression does not fit its network ({error})", got=record) from error
 
 
-def check_clash(module: nn.Module, method: str) -> None:
-    """Refuse a technique that would undo what another one did.
+def check_clash(module: nn.Module, config: TechniqueConfig) -> None:
+    """Refuse a technique that would undo what another one did to the layers that it is for.
 
     Raises:
         ConfigError: names the layers and the other technique.
     """
-    clashes = find_technique(method).clashes
-    for earlier, layers in constrained_layers(module).items():
-        if earlier in clashes or clashes == ANY_CONSTRAINT:
+    method, clashes = config.method, find_technique(config.method).clashes
+    for earlier, constrained in constrained_layers(module).items():
+        layers = [name for name in constrained if config.layers is None or name in config.layers]
+        if layers and (earlier in clashes or clashes == ANY_CONSTRAINT):
             raise ConfigError(
                 f"{method} would undo what {earlier} did to {len(layers)} layers",
                 got=layers[0],

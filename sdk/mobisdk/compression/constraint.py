@@ -2,7 +2,9 @@
 
 from typing import ClassVar
 
-from torch import nn
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from mobisdk.layers.parametrized import parametrizations_of
 
@@ -22,6 +24,13 @@ class WeightConstraint(nn.Module):
     def bits_per_weight(self) -> float:
         """What a weight takes where it is stored, codebook, mask and scales included."""
         raise NotImplementedError
+
+    def store(self, learned: Tensor) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:  # noqa: ARG002
+        """Codes (out, in / vector, …) and tables (books, entries, vector) of the weight that follows from `learned`.
+
+        They give the weight but for a scale for each output. None where it has no codes: a phone gets it whole.
+        """
+        return None
 
 
 def list_constraints(layer: nn.Module) -> list[WeightConstraint]:

@@ -75,6 +75,11 @@ class SharedWeight(WeightConstraint):
         """The centroids that were found for the weight."""
         return self._first
 
+    def store(self, learned: Tensor) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Zero's entry stands first."""
+        table = np.concatenate([np.zeros(1, np.float32), learned.numpy()])
+        return self.codes.numpy(), table[None, :, None]
+
     @property
     def bits_per_weight(self) -> float:
         """In a `.mdc` file, tables and codebook included."""
@@ -146,9 +151,14 @@ def _restructure_(model: nn.Module, layers: Mapping[str, Any]) -> None:
         _constrain_(layer, SharedWeight(codes, torch.zeros(structure["centroids"])))
 
 
+def _ladder(config: DeepCompressionConfig) -> tuple[DeepCompressionConfig, ...]:
+    return tuple(dataclasses.replace(config, sparsity=value) for value in (0.5, 0.7, 0.8, 0.9, 0.95))
+
+
 TECHNIQUE = Technique(
     DeepCompressionConfig,
     _transform_,
     _restructure_,
+    ladder=_ladder,
     clashes=frozenset({"binary", _METHOD, "fixed_point", "hash", "low_bits", "product_quantization"}),
 )

@@ -5,6 +5,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -57,6 +59,14 @@ class FixedPointWeight(WeightConstraint):
         """The weight itself is what learns."""
         return weight
 
+    def store(self, learned: Tensor) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
+        """The whole numbers, where they fit a byte."""
+        if self.bits > 8:
+            return None
+        step, half = choose_power_of_two(learned, self.bits, self.max_overflow), 2 ** (self.bits - 1)
+        numbers = round_to_fixed_point(learned, self.bits, step) / step
+        return (numbers + half).byte().numpy(), np.arange(-half, half, dtype=np.float32)[None, :, None]
+
     @property
     def bits_per_weight(self) -> float:
         """The numbers' own, and a byte for the exponent."""
@@ -90,10 +100,15 @@ def _restructure_(model: nn.Module, layers: Mapping[str, Any]) -> None:
             fix_(find_layer(model, name), structure["bits"], structure["max_overflow"])
 
 
+def _ladder(config: FixedPointConfig) -> tuple[FixedPointConfig, ...]:
+    return tuple(dataclasses.replace(config, bits=value) for value in (12, 10, 8, 6, 4))
+
+
 TECHNIQUE = Technique(
     FixedPointConfig,
     _transform_,
     _restructure_,
+    ladder=_ladder,
     needs_images=lambda config: config.activations,
     clashes=frozenset({"binary", "deep_compression", _METHOD, "hash", "low_bits", "product_quantization"}),
 )

@@ -109,4 +109,8 @@ def _restructure_(model: nn.Module, layers: Mapping[str, Any]) -> None:
         hash_(layer, structure["buckets"], structure["seed"])
 
 
-TECHNIQUE = Technique(HashingConfig, _transform_, _restructure_, clashes=ANY_CONSTRAINT)
+def _ladder(config: HashingConfig) -> tuple[HashingConfig, ...]:
+    return tuple(dataclasses.replace(config, share=value) for value in (1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32))
+
+
+TECHNIQUE = Technique(HashingConfig, _transform_, _restructure_, ladder=_ladder, clashes=ANY_CONSTRAINT)

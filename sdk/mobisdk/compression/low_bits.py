@@ -5,6 +5,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -12,7 +14,7 @@ from mobisdk.compression.constraint import WeightConstraint
 from mobisdk.compression.layer_selection import CompressibleLayer, find_layer, select_layers
 from mobisdk.compression.result import SkippedLayer
 from mobisdk.compression.rounded_activation import RoundedReLU, round_activations_
-from mobisdk.compression.rounding import round_to_levels
+from mobisdk.compression.rounding import choose_levels, round_to_levels
 from mobisdk.compression.technique import ANY_CONSTRAINT, Decision, Outcome, Technique, TechniqueConfig
 from mobisdk.errors import ConfigError
 from mobisdk.layers.depthwise import is_depthwise
@@ -60,6 +62,13 @@ class LowBitWeight(WeightConstraint):
     def right_inverse(self, weight: Tensor) -> Tensor:
         """The weight itself is what learns."""
         return weight
+
+    def store(self, learned: Tensor) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """The levels, which are odd numbers."""
+        levels = choose_levels(learned, self.bits)
+        most = 2**self.bits - 1
+        table = np.arange(-most, most + 1, 2, dtype=np.float32)
+        return ((levels + most) / 2).byte().numpy(), table[None, :, None]
 
     @property
     def bits_per_weight(self) -> float:
@@ -111,10 +120,15 @@ def _restructure_(model: nn.Module, layers: Mapping[str, Any]) -> None:
             round_(find_layer(model, name), structure["bits"])
 
 
+def _ladder(config: LowBitsConfig) -> tuple[LowBitsConfig, ...]:
+    return tuple(dataclasses.replace(config, weight_bits=value) for value in _BITS[::-1])
+
+
 TECHNIQUE = Technique(
     LowBitsConfig,
     _transform_,
     _restructure_,
+    ladder=_ladder,
     needs_images=lambda config: config.activation_bits is not None,
     clashes=ANY_CONSTRAINT,
 )

@@ -5,7 +5,9 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -70,6 +72,10 @@ class CodewordWeight(WeightConstraint):
     def right_inverse(self, weight: Tensor) -> Tensor:  # noqa: ARG002
         """The codewords that were found for the weight."""
         return self._first
+
+    def store(self, learned: Tensor) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """The codewords themselves."""
+        return self.codes.numpy(), learned.numpy()
 
     @property
     def bits_per_weight(self) -> float:
@@ -156,10 +162,15 @@ def _restructure_(model: nn.Module, layers: Mapping[str, Any]) -> None:
         _constrain_(layer, CodewordWeight(codes, torch.zeros(books, structure["codewords"], vector)))
 
 
+def _ladder(config: ProductQuantizationConfig) -> tuple[ProductQuantizationConfig, ...]:
+    return tuple(dataclasses.replace(config, vector=value) for value in (2, 4, 8))
+
+
 TECHNIQUE = Technique(
     ProductQuantizationConfig,
     _transform_,
     _restructure_,
+    ladder=_ladder,
     needs_images=lambda config: config.correct_error,
     clashes=ANY_CONSTRAINT,
 )

@@ -39,15 +39,26 @@ def round_to_levels(weight: Tensor, bits: int) -> Tensor:
     """
     if bits == 1:
         return scale_binary(weight)
-    deviation = _mean_by_output(weight.detach().square()).sqrt()
-    half_step = (_NORMAL_STEPS[bits] / 2 * deviation).clamp(min=torch.finfo(weight.dtype).tiny)
-    largest = 2**bits - 1
+    half_step, largest = _half_step(weight, bits), 2**bits - 1
     scaled = weight / half_step
-    levels = (2 * (scaled.detach() / 2).floor() + 1).clamp(-largest, largest)
-    levels = _pass_through(levels, scaled, scaled.detach().abs() <= largest + 1)
+    levels = _pass_through(choose_levels(weight, bits), scaled, scaled.detach().abs() <= largest + 1)
     fixed = levels.detach()
     scale = _mean_by_output(fixed * weight) / _mean_by_output(fixed.square())
     return levels * scale
+
+
+def choose_levels(weight: Tensor, bits: int) -> Tensor:
+    """The level of each weight, an odd number from 1 - 2**bits to 2**bits - 1."""
+    if bits == 1:
+        return binarize(weight.detach())
+    largest = 2**bits - 1
+    return (2 * (weight.detach() / _half_step(weight, bits) / 2).floor() + 1).clamp(-largest, largest)
+
+
+def _half_step(weight: Tensor, bits: int) -> Tensor:
+    """Of the levels that a normal distribution would have."""
+    deviation = _mean_by_output(weight.detach().square()).sqrt()
+    return (_NORMAL_STEPS[bits] / 2 * deviation).clamp(min=torch.finfo(weight.dtype).tiny)
 
 
 def round_to_fixed_point(values: Tensor, bits: int, step: Tensor) -> Tensor:

@@ -105,4 +105,8 @@ def _restructure_(model: nn.Module, layers: Mapping[str, Any]) -> None:
         _replace_(model, name, layer, structured)
 
 
-TECHNIQUE = Technique(StructuredTransformsConfig, _transform_, _restructure_, clashes=ANY_CONSTRAINT)
+def _ladder(config: StructuredTransformsConfig) -> tuple[StructuredTransformsConfig, ...]:
+    return tuple(dataclasses.replace(config, rank=value) for value in (16, 8, 4, 2, 1))
+
+
+TECHNIQUE = Technique(StructuredTransformsConfig, _transform_, _restructure_, ladder=_ladder, clashes=ANY_CONSTRAINT)

@@ -80,13 +80,40 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, state: Mapping[str, Tens
         OSError: the disk is full, or the folder cannot be written.
     """
     _check_finite(path, state)
-    header = {"schema": SCHEMA, **dataclasses.asdict(checkpoint)}
     try:
-        text = json.dumps(header, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(checkpoint_to_json(checkpoint), sort_keys=True, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"compression, origin and metrics must be JSON ({error})") from error
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     write_atomically(path, safetensors.torch.save(tensors, {_METADATA_KEY: text}))
+
+
+def checkpoint_to_json(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The header that stands before the weights."""
+    return {"schema": SCHEMA, **dataclasses.asdict(checkpoint)}
+
+
+def checkpoint_from_json(document: Mapping[str, Any]) -> Checkpoint:
+    """Read what `checkpoint_to_json` gave.
+
+    Raises:
+        DataError: it is of another schema, or wrong.
+    """
+    try:
+        header = dict(document)
+        if header.pop("schema") != SCHEMA:
+            raise DataError("the checkpoint is of another schema", got=document["schema"], allowed=SCHEMA)
+        supernet = header.pop("supernet", None)  # older files know of none
+        return Checkpoint(
+            model=spec_from_dict(ModelSpec, header.pop("model")),
+            input=spec_from_dict(InputSpec, header.pop("input")),
+            labels=tuple(header.pop("labels")),
+            compression=tuple(header.pop("compression")),
+            supernet=None if supernet is None else spec_from_dict(SupernetSpec, supernet),
+            **header,
+        )
+    except (ConfigError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(str(error)) from error
 
 
 def read_checkpoint_spec(path: Path) -> Checkpoint:
@@ -225,19 +252,8 @@ def _parse_header(path: Path, metadata: Mapping[str, str] | None) -> Checkpoint:
             "save_checkpoint(path, Checkpoint(ModelSpec(…), InputSpec(…), labels), safetensors.torch.load_file(path))",
         )
     try:
-        header = json.loads(metadata[_METADATA_KEY])
-        if header.pop("schema") != SCHEMA:
-            raise DataError("the checkpoint is of another schema", got=str(path), allowed=SCHEMA)
-        supernet = header.pop("supernet", None)  # older files know of none
-        return Checkpoint(
-            model=spec_from_dict(ModelSpec, header.pop("model")),
-            input=spec_from_dict(InputSpec, header.pop("input")),
-            labels=tuple(header.pop("labels")),
-            compression=tuple(header.pop("compression")),
-            supernet=None if supernet is None else spec_from_dict(SupernetSpec, supernet),
-            **header,
-        )
-    except (ConfigError, AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        return checkpoint_from_json(json.loads(metadata[_METADATA_KEY]))
+    except (DataError, ValueError, RecursionError) as error:
         raise DataError(f"the checkpoint's header is wrong ({error})", got=str(path)) from error
 
 

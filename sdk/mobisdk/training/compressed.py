@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from mobisdk.compression import CompressionResult, TechniqueConfig, compress_, find_technique, load_network
+from mobisdk.compression.packed_checkpoint import shares_weights, write_packed
 from mobisdk.compression.sensitivity import LayerSensitivity
 from mobisdk.compression.targets import Target, reach_target_
 from mobisdk.data import DecodedImages, decode_images, open_dataset
@@ -32,6 +33,8 @@ from mobisdk.training.teacher import Teacher, load_teacher
 
 SCHEMA = "mobisdk.compression/1"
 REPORT = "compression.json"
+PACKED = "last.mdc"
+"""Beside the checkpoint, where layers share weights."""
 _IMAGES = 256
 """Training images that responses and sensitivities are measured on."""
 _TEMPERATURE, _MIX = 4.0, 0.7
@@ -111,6 +114,8 @@ def compress_checkpoint(
     on_progress: OnProgress | None = None,
 ) -> CompressedRun:
     """Compress a checkpoint, and keep it in `runs/name`: `last.safetensors`, and `compression.json` with every figure.
+
+    Where layers share weights, `last.mdc` is the checkpoint once more, packed.
 
     Raises:
         ConfigError: the techniques clash, a target cannot be reached, no layer was changed, or the name is taken.
@@ -218,7 +223,14 @@ def compress_checkpoint(
         else {"accuracy": after / len(images.test.labels), "correct": after, "tested": len(images.test.labels)},
     )
     with folder_atomically(folder) as partial:
-        save_checkpoint(partial / CHECKPOINT, kept, network.state_dict())
+        state = network.state_dict()
+        save_checkpoint(partial / CHECKPOINT, kept, state)
+        if shares_weights(state):
+            sizes = write_packed(partial / PACKED, kept, state)
+            document["packed"] = {
+                "size_bytes": (partial / PACKED).stat().st_size,
+                "layers": [dataclasses.asdict(size) for size in sizes],
+            }
         text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         (partial / REPORT).write_text(text, encoding="utf-8")
     return CompressedRun(folder, folder / CHECKPOINT, document)
