@@ -15,10 +15,12 @@ from mobiconvert.quiet import quiet_imports
 from mobisdk.compression.stored_codes import StoredCodes
 
 with quiet_imports():
+    from coremltools.converters.mil.converter import mil_convert
     from coremltools.converters.mil.frontend import _utils as frontend
     from coremltools.converters.mil.mil import Builder, Program
     from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
     from coremltools.converters.mil.mil.passes.helper import block_context_manager
+    from coremltools.converters.mil.mil.passes.pass_pipeline import PassPipeline
     from coremltools.models.utils import _apply_graph_pass
 
 _ENTRIES = (2, 4, 8, 16, 64, 256)
@@ -35,7 +37,7 @@ class ScaledCodes:
     layer: str
     stored: StoredCodes
     scales: NDArray[np.float16] | None
-    """(out, 1, …); None where all of them are 1."""
+    """(out,); None where all of them are 1."""
 
 
 def match_codes(weight: NDArray[np.floating], known: Mapping[str, StoredCodes]) -> ScaledCodes | None:
@@ -51,14 +53,24 @@ def match_codes(weight: NDArray[np.floating], known: Mapping[str, StoredCodes]) 
         difference = np.abs(wanted - scales[:, None] * values).max(1)
         if (difference <= _ROUNDING * np.abs(wanted).max(1) + np.finfo(np.float16).tiny).all():
             is_plain = np.allclose(scales, 1, rtol=1e-4, atol=0)
-            shape = (-1, *[1] * (weight.ndim - 1))
-            return ScaledCodes(layer, stored, None if is_plain else scales.astype(np.float16).reshape(shape))
+            return ScaledCodes(layer, stored, None if is_plain else scales.astype(np.float16))
     return None
 
 
 def store_codes(model: Any, weights: Mapping[str, ScaledCodes]) -> Any:
     """Return `model` with these weights, by their names, as tables, codes and scales."""
-    return _apply_graph_pass(model, _StoreCodes(weights), spec_version=_SPECIFICATION)
+    program = _apply_graph_pass(model, _StoreCodes(weights), spec_version=_SPECIFICATION, return_pymil_prog=True)
+    # Without passes: they ran before, and one of them makes batch norms of a scale and a bias, of mixed types.
+    return mil_convert(
+        program,
+        convert_from="milinternal",
+        convert_to="mlprogram",
+        specification_version=_SPECIFICATION,
+        compute_units=model.compute_unit,
+        model_description=model.get_spec().description,
+        skip_model_load=True,
+        pass_pipeline=PassPipeline.EMPTY,
+    )
 
 
 class _StoreCodes(AbstractGraphPass):  # type: ignore[misc]
@@ -90,11 +102,30 @@ def _replace(block: Any, operation: Any, scaled: ScaledCodes) -> None:
         name=f"{operation.name}_codes",
         before_op=operation,
     )
-    if scaled.scales is not None:
-        weight = Builder.constexpr_blockwise_shift_scale(
-            data=weight, scale=scaled.scales, before_op=operation, name=f"{operation.name}_scaled"
+    if scaled.scales is None:
+        block.replace_uses_of_var_after_op(
+            anchor_op=operation, old_var=operation.outputs[0], new_var=weight, no_check_var_types=True
         )
-    block.replace_uses_of_var_after_op(
-        anchor_op=operation, old_var=operation.outputs[0], new_var=weight, no_check_var_types=True
-    )
+    else:
+        for layer in list(operation.outputs[0].child_ops):
+            _scale_output(block, layer, weight, scaled.scales)
     block.remove_ops([operation])
+
+
+def _scale_output(block: Any, layer: Any, weight: Any, scales: NDArray[np.float16]) -> None:
+    """Let `layer` multiply with codes, and scale its channels after it.
+
+    A scale of the weight itself would become a table a channel: Core ML before iOS 26 wants it inside the table.
+    """
+    kept = {name: var for name, var in layer.inputs.items() if name not in ("weight", "bias") and var is not None}
+    shape = (1, -1, 1, 1) if layer.op_type == "conv" else (-1,)
+    bias = layer.inputs.get("bias")
+    name = layer.outputs[0].name
+    product = getattr(Builder, layer.op_type)(**kept, weight=weight, before_op=layer, name=f"{name}_product")
+    result = Builder.mul(
+        x=product, y=scales.reshape(shape), before_op=layer, name=name if bias is None else f"{name}_scaled"
+    )
+    if bias is not None:
+        result = Builder.add(x=result, y=bias.val.reshape(shape), before_op=layer, name=name)
+    block.replace_uses_of_var_after_op(anchor_op=layer, old_var=layer.outputs[0], new_var=result)
+    block.remove_ops([layer])

@@ -60,12 +60,12 @@ class FixedPointWeight(WeightConstraint):
         return weight
 
     def store(self, learned: Tensor) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
-        """The whole numbers, where they fit a byte."""
+        """Fractions of the least number, where they fit a byte."""
         if self.bits > 8:
             return None
         step, half = choose_power_of_two(learned, self.bits, self.max_overflow), 2 ** (self.bits - 1)
         numbers = round_to_fixed_point(learned, self.bits, step) / step
-        return (numbers + half).byte().numpy(), np.arange(-half, half, dtype=np.float32)[None, :, None]
+        return (numbers + half).byte().numpy(), np.arange(-half, half, dtype=np.float32)[None, :, None] / half
 
     @property
     def bits_per_weight(self) -> float:

@@ -64,10 +64,10 @@ class LowBitWeight(WeightConstraint):
         return weight
 
     def store(self, learned: Tensor) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """The levels, which are odd numbers."""
+        """The levels, the outer ones as ±1."""
         levels = choose_levels(learned, self.bits)
         most = 2**self.bits - 1
-        table = np.arange(-most, most + 1, 2, dtype=np.float32)
+        table = np.arange(-most, most + 1, 2, dtype=np.float32) / most  # small sums, which float16 holds
         return ((levels + most) / 2).byte().numpy(), table[None, :, None]
 
     @property

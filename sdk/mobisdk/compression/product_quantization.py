@@ -90,7 +90,9 @@ def look_up(codewords: Tensor, codes: Tensor) -> Tensor:
     books, count, vector = codewords.shape
     rows = codes.int()
     if books > 1:
-        rows = rows + count * torch.arange(books, dtype=torch.int32).view(1, -1, *[1] * (codes.dim() - 2))
+        rows = rows + count * torch.arange(books, dtype=torch.int32, device=codes.device).view(
+            1, -1, *[1] * (codes.dim() - 2)
+        )
     vectors = codewords.flatten(0, 1).index_select(0, rows.flatten()).view(*codes.shape, vector)
     return vectors.movedim(-1, 2).flatten(1, 2)
 
