@@ -78,7 +78,11 @@ def main() -> None:
 def write_data(kind: str, cifar10: Path, folder: Path) -> Path:
     """The same images in another form: a turn's to train with, a batch to test with."""
     dataset = open_dataset(cifar10)
-    splits = {"train": dataset.train[: BATCH * STEPS], "test": dataset.test[:BATCH]}
+    # Evenly spread, since rows may be in the order of their classes.
+    splits = {
+        "train": dataset.train[:: len(dataset.train) // (BATCH * STEPS)][: BATCH * STEPS],
+        "test": dataset.test[:: len(dataset.test) // BATCH][:BATCH],
+    }
     target = folder / kind
     target.mkdir()
     for split, images in splits.items():
