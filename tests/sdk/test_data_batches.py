@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from mobisdk.data import DecodedImages
-from mobisdk.data.augmentation import random_crop, random_flip_
+from mobisdk.data.augmentation import Draws, random_crop, random_flip_
 from mobisdk.data.batches import Augmentation, HeldOutBatches, TrainingBatches, normalize
 from mobisdk.specs import InputSpec
 
@@ -72,7 +72,7 @@ def test_random_crop_cuts_windows_of_the_padded_image(side: int, crop: int, padd
     places = side + 2 * padding - crop + 1
     padded = np.pad(images.numpy(), ((0, 0), (padding, padding), (padding, padding), (0, 0)))
 
-    cropped = random_crop(images, crop, padding, torch.Generator().manual_seed(0)).numpy()
+    cropped = random_crop(images, crop, padding, Draws(torch.Generator().manual_seed(0), len(images))).numpy()
 
     seen = set()
     for image, window in zip(padded, cropped, strict=True):
@@ -90,7 +90,7 @@ def test_random_crop_cuts_windows_of_the_padded_image(side: int, crop: int, padd
 def test_random_flip_mirrors_about_half_of_the_images_left_to_right() -> None:
     images = torch.randint(0, 256, (400, 3, 5, 3), dtype=torch.uint8)
 
-    flipped = random_flip_(images.clone(), torch.Generator().manual_seed(0))
+    flipped = random_flip_(images.clone(), Draws(torch.Generator().manual_seed(0), len(images)))
 
     mirrored = [
         np.array_equal(after, before[:, ::-1]) for before, after in zip(images.numpy(), flipped.numpy(), strict=True)

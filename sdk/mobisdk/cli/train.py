@@ -24,9 +24,11 @@ from mobisdk.cli.train_methods import (
 )
 from mobisdk.errors import ConfigError
 from mobisdk.specs import ModelSpec
+from mobisdk.training.processes import is_first
 
 if TYPE_CHECKING:
     from mobisdk.training import RunSummary, TrainedRun, TrainProgress
+    from mobisdk.training.tensorboard import TensorBoardLogs
 
 _DIGITS = {"alpha": 0.25, "resolution": 32, "stem_stride": 1}
 """The scans are small and easy."""
@@ -102,6 +104,10 @@ def train(
     supernet: Supernet = False,
     alphas: Alphas = None,
     resolutions: Resolutions = None,
+    devices: Annotated[
+        int | None, typer.Option(help="GPUs of this machine, or without any processes, that share each batch.")
+    ] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Keep logs for TensorBoard in the run.")] = False,
     name: Annotated[
         str | None, typer.Option(help="Of the run's folder.  [default: the network's and the data's]")
     ] = None,
@@ -146,7 +152,9 @@ def train(
         "supernet": read_supernet(supernet, alphas, resolutions, network),
     }
     start = {"weights": weights, "checkpoint": checkpoint}
-    trained = _train(network, _given(settings), _given(start), name, runs, resume)
+    trained = _train(network, _given(settings), _given(start), name, runs, resume, devices, tensorboard)
+    if not is_first():
+        return
     if json:
         print_json(describe_trained(trained))
         return
@@ -186,11 +194,14 @@ def _train(
     name: str | None,
     runs: Path,
     resumed: str | None,
+    devices: int | None,
+    tensorboard: bool,
 ) -> "TrainedRun":
     from mobisdk.training import TrainSpec, fine_tune, read_run, resume, train
 
-    with _Display() as display:
+    with _Display(tensorboard) as display:
         heard: dict[str, Any] = {
+            "devices": devices,
             "on_decoded": display.decoded,
             "on_start": display.started,
             "on_progress": display.progressed,
@@ -220,10 +231,16 @@ def parse_duration(text: str) -> float:
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
 
 
+def _open_logs() -> "TensorBoardLogs":
+    from mobisdk.training.tensorboard import TensorBoardLogs
+
+    return TensorBoardLogs()
+
+
 class _Display:
     """A bar on a terminal; elsewhere a line an epoch."""
 
-    def __init__(self) -> None:
+    def __init__(self, tensorboard: bool) -> None:
         from rich.progress import BarColumn, Progress, TextColumn
 
         self._bar = Progress(
@@ -232,11 +249,12 @@ class _Display:
             TextColumn("{task.fields[said]}"),
             console=stderr(),
             transient=True,
-            disable=not stderr().is_terminal,
+            disable=not stderr().is_terminal or not is_first(),
         )
         self._task = self._bar.add_task("Decoding", total=None, said="")
         self._run: RunSummary | None = None
         self._steps = 0
+        self._logs = _open_logs() if tensorboard and is_first() else None
 
     def __enter__(self) -> "_Display":
         self._bar.start()
@@ -244,6 +262,8 @@ class _Display:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._bar.stop()
+        if self._logs is not None:
+            self._logs.close()
         if kind is KeyboardInterrupt and self._run is not None:
             say(f"Go on with: mobisdk train --resume {self._run.name} --runs {self._run.folder.parent}")
 
@@ -254,6 +274,8 @@ class _Display:
     def started(self, run: "RunSummary") -> None:
         """Say what is trained on what, and what was left out."""
         self._run = run
+        if self._logs is not None:
+            self._logs.start(run)
         plan, data = run.plan, run.data
         self._say(
             f"{run.name}: {plan.model.name} on {data['train_images']:,} images of {len(data['classes'])} classes, "
@@ -275,6 +297,8 @@ class _Display:
     def progressed(self, now: "TrainProgress") -> None:
         """Move the bar, or print a line where there is no terminal to draw on."""
         self._steps += 1
+        if self._logs is not None and now.epoch_done:
+            self._logs.write_epochs()
         said = (
             f"loss {now.loss:.3f}, {'–' if now.accuracy is None else f'{now.accuracy:.1%}'} of held-out images right, "
             f"{now.images_per_second:,.0f} images/s, {now.data_wait_share:.0%} waiting for data, "

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mobisdk.data.augmentation import random_crop, random_flip_
+from mobisdk.data.augmentation import Draws, random_crop, random_flip_
 from mobisdk.data.decoding import DecodedImages
 from mobisdk.data.random_augment import random_augment
 from mobisdk.data.streaming import StreamedImages
@@ -57,7 +57,8 @@ class TrainingBatches:
     """One epoch in an order of its own, every image at most once; the last few that fill no batch wait for the next.
 
     The order follows from `seed` and `epoch` alone, and how a batch is varied from them and its number, so that an
-    epoch can be gone on with in its middle.
+    epoch can be gone on with in its middle. One of several processes is given its `part` of each batch: together they
+    see what one process would.
     """
 
     def __init__(
@@ -71,12 +72,16 @@ class TrainingBatches:
         epoch: int = 0,
         resolution: int | None = None,
         device: torch.device | str = "cpu",
+        part: slice = slice(None),
     ) -> None:
         self._images = images
         self._labels = torch.from_numpy(images.labels)
         self._spec = spec
         self._augmentation = augmentation
-        self.batch_size = min(batch_size, len(self._labels))
+        processes = part.step or 1
+        self.batch_size = min(batch_size, len(self._labels) // processes * processes)
+        """Of all processes together."""
+        self._part = part
         self._seed = seed
         self._epoch = epoch
         self._resolution = resolution or spec.crop
@@ -95,7 +100,8 @@ class TrainingBatches:
         for step in range(self._given, len(self)):
             start = time.perf_counter_ns()
             indices, pixels = next(read)
-            batch = self._cut(indices, pixels, _generator(self._seed, self._epoch, step))
+            draws = Draws(_generator(self._seed, self._epoch, step), self.batch_size, self._part)
+            batch = self._cut(indices, pixels, draws)
             self.waited_ns += time.perf_counter_ns() - start
             self._given = step + 1
             yield batch
@@ -105,11 +111,13 @@ class TrainingBatches:
         generator, images = _generator(self._seed, self._epoch), self._images
         if isinstance(images, StreamedImages):
             order = images.order(generator)
-            return images.stream(torch.split(order, self.batch_size)[self._given : len(self)])
+            whole = images.stream(torch.split(order, self.batch_size)[self._given : len(self)])
+            return ((indices[self._part], pixels[self._part]) for indices, pixels in whole)
         pixels = torch.from_numpy(images.pixels)
         order = torch.randperm(len(self._labels), generator=generator)
         batches = torch.split(order, self.batch_size)[self._given : len(self)]
-        return ((indices, pixels.index_select(0, indices)) for indices in batches)
+        parts = (indices[self._part] for indices in batches)
+        return ((indices, pixels.index_select(0, indices)) for indices in parts)
 
     def state_dict(self) -> dict[str, int]:
         """Where the epoch is."""
@@ -119,11 +127,12 @@ class TrainingBatches:
         """Go on behind the batches that were given; behind the last one the epoch begins anew."""
         self._given = state["given"] % len(self)
 
-    def _cut(self, indices: Tensor, pixels: Tensor, generator: torch.Generator) -> Batch:
+    def _cut(self, indices: Tensor, pixels: Tensor, draws: Draws) -> Batch:
         images = to_device(pixels, self._device)
-        images = random_crop(images, self._spec.crop, self._augmentation.padding, generator)
+        images = random_crop(images, self._spec.crop, self._augmentation.padding, draws)
         if self._augmentation.flip:
-            random_flip_(images, generator)
+            random_flip_(images, draws)
+        generator = draws.generator  # what follows varies a process's part by itself
         labels = to_device(self._labels[indices], self._device)
         normalized = normalize(images, self._spec)
         if self._augmentation.random_augment:
@@ -148,22 +157,29 @@ class TrainingBatches:
 
 
 class HeldOutBatches:
-    """All images in their order, as the exported network will see them."""
+    """All images in their order, as the exported network will see them; or one process's part of them."""
 
     def __init__(
-        self, images: DecodedImages, spec: InputSpec, *, batch_size: int, device: torch.device | str = "cpu"
+        self,
+        images: DecodedImages,
+        spec: InputSpec,
+        *,
+        batch_size: int,
+        device: torch.device | str = "cpu",
+        part: slice = slice(None),
     ) -> None:
         self._pixels = torch.from_numpy(images.pixels)
         self._labels = torch.from_numpy(images.labels)
         self._spec = spec
+        self._indices = torch.arange(len(self._labels))[part]
         self._batch_size = batch_size
         self._device = torch.device(device)
 
     def __len__(self) -> int:
-        return math.ceil(len(self._labels) / self._batch_size)
+        return math.ceil(len(self._indices) / self._batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        for indices in torch.split(torch.arange(len(self._labels)), self._batch_size):
+        for indices in torch.split(self._indices, self._batch_size):
             pixels = to_device(self._pixels[indices], self._device)
             yield Batch(normalize(pixels, self._spec), to_device(self._labels[indices], self._device), indices)
 

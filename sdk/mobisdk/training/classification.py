@@ -1,5 +1,6 @@
 """What Lightning trains: the network, its loss, its batches, and the average of its weights."""
 
+import hashlib
 import math
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from mobisdk.training.course import Course
 from mobisdk.training.objective import Objective
 from mobisdk.training.optimization import build_optimizer, build_schedule
 from mobisdk.training.plan import TrainingPlan
+from mobisdk.training.processes import mean_over_processes, sum_over_processes
 
 _HELD_OUT_BATCH = 256
 _NAMES_SHOWN = 5
@@ -37,10 +39,13 @@ class Classification(LightningModule):
         plan: TrainingPlan,
         train: TrainingImages,
         test: DecodedImages,
+        part: slice = slice(None),
     ) -> None:
         super().__init__()
         self.network = network
         self.average = average_weights(network, plan.ema_decay) if plan.ema_decay else None
+        if self.average is not None:
+            self.average.requires_grad_(False)  # or several processes would wait for its gradients
         self.loss_sum = 0.0
         """Of this epoch's steps whose losses are known."""
         self.correct = 0
@@ -51,6 +56,7 @@ class Classification(LightningModule):
         self._plan = plan
         self._train = train
         self._test = test
+        self._part = part
         self._last_indices = torch.empty(0, dtype=torch.int64)
         self.batches = self._cut(epoch=0)
         """This epoch's."""
@@ -67,6 +73,12 @@ class Classification(LightningModule):
         """Images to train with that were left out so far."""
         return self._train.broken
 
+    def describe_data(self) -> str:
+        """A hash of the labels that this process sees."""
+        digest = hashlib.sha256(self._train.labels.tobytes())
+        digest.update(self._test.labels.tobytes())
+        return digest.hexdigest()
+
     def train_dataloader(self) -> TrainingBatches:
         """The coming epoch's batches."""
         self.batches = self._cut(self.current_epoch)
@@ -74,7 +86,9 @@ class Classification(LightningModule):
 
     def val_dataloader(self) -> HeldOutBatches:
         """The held-out images."""
-        return HeldOutBatches(self._test, self._plan.input, batch_size=_HELD_OUT_BATCH, device=self._plan.device)
+        return HeldOutBatches(
+            self._test, self._plan.input, batch_size=_HELD_OUT_BATCH, device=self._plan.device, part=self._part
+        )
 
     def configure_optimizers(self) -> Any:
         """The plan's optimizer, and its schedule a step."""
@@ -103,8 +117,10 @@ class Classification(LightningModule):
         Raises:
             ConfigError: one is NaN or infinite.
         """
-        for loss in self._unread:
-            value = float(loss.value)
+        if not self._unread:
+            return
+        values = mean_over_processes(torch.stack([loss.value for loss in self._unread])).tolist()
+        for loss, value in zip(self._unread, values, strict=True):
             if not math.isfinite(value):
                 self._refuse(f"the loss is {value}", loss.step, loss.indices)
             self.loss_sum += value
@@ -132,6 +148,10 @@ class Classification(LightningModule):
         """Count the images that the result names right."""
         self.correct += int((self.result(batch.images).argmax(1) == batch.labels).sum())
 
+    def on_validation_epoch_end(self) -> None:
+        """Add what the other processes counted."""
+        self.correct = sum_over_processes(self.correct, self.device)
+
     def _refuse(self, what: str, step: int, indices: Tensor) -> None:
         names = [self._train.names[index] for index in indices.tolist()]
         shown = ", ".join(names[:_NAMES_SHOWN])
@@ -153,4 +173,5 @@ class Classification(LightningModule):
             epoch=epoch,
             resolution=plan.small_resolution if epoch < plan.small_epochs else None,
             device=plan.device,
+            part=self._part,
         )

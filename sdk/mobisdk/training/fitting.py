@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
+from lightning.pytorch.strategies import DDPStrategy
 from torch import nn
 
 from mobisdk.data import DecodedImages
@@ -19,12 +20,15 @@ from mobisdk.training.classification import Classification
 from mobisdk.training.fast_convolutions import sped_up_convolutions
 from mobisdk.training.objective import Objective, balance_classes, cross_entropy
 from mobisdk.training.plan import TrainingPlan
+from mobisdk.training.processes import Processes, launched
 from mobisdk.training.progress import TrainProgress
 from mobisdk.training.recorder import Recorder
 from mobisdk.training.runs import STATE
 from mobisdk.training.sandwich import sandwich
 from mobisdk.training.state import SafetensorsIO
 from mobisdk.training.width_accuracy import measure_widths
+
+_ONE = Processes()
 
 
 def fit(
@@ -38,18 +42,21 @@ def fit(
     network: nn.Module | None = None,
     objective: Objective | None = None,
     compression: Sequence[dict[str, Any]] = (),
-) -> None:
+    processes: Processes = _ONE,
+) -> list[dict[str, Any]]:
     """Train until the plan's last epoch is in `folder`; a state that lies there is gone on from.
 
     `network` is trained in place of a fresh one of the plan's: any module that takes the plan's images. It then has the
     weights that are kept, the average where there is one, in evaluation mode. `objective` is minimized in place of the
-    plan's cross-entropy. `compression` is what was done to the network, for the checkpoint to say.
+    plan's cross-entropy. `compression` is what was done to the network, for the checkpoint to say. Of several
+    `processes` each calls this; the first writes, and all are given the metrics, one object an epoch.
 
     torch's generators are left as they were.
 
     Raises:
         ConfigError: the architecture is unknown, or the loss is NaN or infinite.
-        DataError: the state cannot be read.
+        DataError: the state cannot be read, or the processes see different data.
+        DeviceError: the processes do not find each other.
         OSError: the disk is full; what `folder` holds is whole.
         KeyboardInterrupt: Ctrl-C; what `folder` holds is whole.
         SystemExit: SIGTERM, with status 143; the state of the last step is in `folder`.
@@ -57,6 +64,7 @@ def fit(
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng(devices=()))
         stack.enter_context(_quiet_lightning())
+        stack.enter_context(launched(processes))
         # Not torch.manual_seed: that would also seed accelerators, whose state is not saved here.
         torch.default_generator.manual_seed(plan.seed)
         if network is None:
@@ -76,12 +84,15 @@ def fit(
         if plan.supernet is not None and isinstance(train, DecodedImages):
             objective = sandwich(plan.model, plan.supernet, objective)
             widths = measure_widths(plan.model, plan.input, plan.supernet, train, test)
-        module = Classification(network, objective, plan, train, test)
+        module = Classification(network, objective, plan, train, test, processes.part)
         recorder = Recorder(folder, plan, labels, compression, module, on_progress, widths)
         trainer = Trainer(
             max_epochs=plan.epochs,
             accelerator=plan.device,
-            devices=1,
+            devices=processes.a_machine,
+            num_nodes=processes.size // processes.a_machine,
+            strategy=_choose_strategy(processes, plan),
+            sync_batchnorm=processes.size > 1 and plan.device == "cuda",  # torch has none for the CPU
             callbacks=[recorder],
             plugins=[SafetensorsIO()],
             reload_dataloaders_every_n_epochs=1,  # every epoch has an order of its own
@@ -102,20 +113,31 @@ def fit(
         network.load_state_dict(module.result.state_dict())
         network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # as converters take it
         network.eval()
+        return recorder.metrics
+
+
+def _choose_strategy(processes: Processes, plan: TrainingPlan) -> str | DDPStrategy:
+    if processes.size == 1:
+        return "auto"
+    return DDPStrategy(process_group_backend="gloo" if plan.device == "cpu" else "nccl")
 
 
 @contextlib.contextmanager
 def _quiet_lightning() -> Iterator[None]:
     """Keep from the user what Lightning says about itself."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             # Its own use of torch's deprecated names.
             warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
             # Frozen batch norms are meant to be.
             warnings.filterwarnings("ignore", ".*in eval mode at the start of training", UserWarning)
+            # Of 1×1 filters, whose layout is the same either way.
+            warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides", UserWarning)
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,5 +1,6 @@
 """What a training leaves behind after every epoch, and what it tells on the way."""
 
+import dataclasses
 import json
 import signal
 import sys
@@ -17,11 +18,14 @@ from mobisdk.files import write_atomically
 from mobisdk.models.checkpoint import Checkpoint, save_checkpoint
 from mobisdk.training.classification import Classification
 from mobisdk.training.plan import TrainingPlan
+from mobisdk.training.processes import check_same, is_first
 from mobisdk.training.progress import TrainProgress
 from mobisdk.training.runs import CHECKPOINT, METRICS, STATE
 from mobisdk.training.width_accuracy import MeasureWidths
 
 _SECONDS_UNSAVED = 600
+_STEPS_TO_AGREE = 16
+"""Asking the other processes makes a GPU wait."""
 _TERMINATED = 128 + signal.SIGTERM
 
 
@@ -60,6 +64,23 @@ class Recorder(Callback):
         """In epochs at full resolution."""
         self._saved_at = 0.0
         self._told_to_end = False
+        self._is_first = is_first()
+        """Only the first process writes and tells."""
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """One object an epoch, the same in every process."""
+        return self._metrics
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
+        """Refuse processes that were told different things.
+
+        Raises:
+            DataError: they were.
+        """
+        plan = {name: value for name, value in dataclasses.asdict(self._plan).items() if name != "data"}
+        state = (self._folder / STATE).stat().st_size if (self._folder / STATE).exists() else None
+        check_same({"the settings": plan, "the data": self._module.describe_data(), "the state to go on from": state})
 
     def state_dict(self) -> dict[str, Any]:
         """What was measured so far is part of the state."""
@@ -101,9 +122,15 @@ class Recorder(Callback):
         self._trained_seconds = time.perf_counter() - self._epoch_start
         self._steps += 1
         self._session_work += self._work(trainer.current_epoch) / len(self._module.batches)
-        if self._on_progress is not None:
+        if self._on_progress is not None and self._is_first:
             self._on_progress(self._progress(trainer.current_epoch, epoch_done=False))
         is_due = time.perf_counter() - self._saved_at > _SECONDS_UNSAVED
+        if self._steps % (1 if self._plan.device == "cpu" else _STEPS_TO_AGREE) == 0:
+            # Every process must save at the same step.
+            self._told_to_end = trainer.strategy.reduce_boolean_decision(self._told_to_end, all=False)
+            is_due = trainer.strategy.reduce_boolean_decision(is_due, all=False)
+        elif trainer.world_size > 1:
+            return
         if (self._told_to_end or is_due) and self._steps < len(self._module.batches):
             self._module.read_losses()
             self._save_state(trainer)
@@ -115,13 +142,15 @@ class Recorder(Callback):
         self._keep_in_time(trainer)
         self._metrics[-1]["epochs"] = self._epochs
         progress = self._progress(trainer.current_epoch, epoch_done=True)
-        save_checkpoint(self._folder / CHECKPOINT, self._describe(), self._module.result.state_dict())
-        lines = "".join(f"{json.dumps(line)}\n" for line in self._metrics)
-        write_atomically(self._folder / METRICS, lines.encode())
+        if self._is_first:
+            save_checkpoint(self._folder / CHECKPOINT, self._describe(), self._module.result.state_dict())
+            lines = "".join(f"{json.dumps(line)}\n" for line in self._metrics)
+            write_atomically(self._folder / METRICS, lines.encode())
         self._steps, self._module.loss_sum, self._trained_seconds = 0, 0.0, 0.0  # the next epoch's
         self._save_state(trainer)
-        if self._on_progress is not None:
+        if self._on_progress is not None and self._is_first:
             self._on_progress(progress)
+        self._told_to_end = trainer.strategy.reduce_boolean_decision(self._told_to_end, all=False)
         self._leave_if_told()
 
     def _keep_in_time(self, trainer: Trainer) -> None:
@@ -154,7 +183,7 @@ class Recorder(Callback):
 
     def _leave_if_told(self) -> None:
         if self._told_to_end:
-            sys.exit(_TERMINATED)
+            sys.exit(_TERMINATED if self._is_first else 0)  # Lightning kills the first where another fails
 
     def _measure(self, trainer: Trainer) -> dict[str, Any]:
         correct, tested = self._module.correct, self._module.tested

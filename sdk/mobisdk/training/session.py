@@ -18,6 +18,7 @@ from mobisdk.files import folder_atomically
 from mobisdk.specs import InputSpec
 from mobisdk.training.names import check_name, free_name
 from mobisdk.training.plan import TrainingPlan, plan_training
+from mobisdk.training.processes import Processes, find_processes, is_first
 from mobisdk.training.progress import TrainedRun, TrainProgress
 from mobisdk.training.runs import CACHE, CHECKPOINT, SCHEMA, SPEC, START, RunSummary, read_run
 from mobisdk.training.spec import TrainSpec
@@ -42,26 +43,31 @@ def train(
     *,
     runs: Path,
     name: str | None = None,
+    devices: int | None = None,
     on_decoded: OnDecoded | None = None,
     on_start: OnStart | None = None,
     on_progress: OnProgress | None = None,
 ) -> TrainedRun:
     """Train a network and keep it in `runs/name`; without a name it is the network's and the data's.
 
-    The folder appears when training starts, and is whole after every epoch.
+    The folder appears when training starts, and is whole after every epoch. With `devices` Lightning starts this same
+    program once more for each further GPU, or on the CPU for each further process; torchrun says it all by itself.
 
     Raises:
-        ConfigError: the name is taken or cannot be a folder's, the architecture is unknown, or the loss is NaN.
+        ConfigError: there are fewer devices, the name is taken or cannot be a folder's, the architecture is unknown, or
+            the loss is NaN.
         DataError: the data cannot be trained with: see `open_dataset` and `decode_images`.
         OSError: the disk is full, or `runs` cannot be written.
     """
-    if name is not None:
+    if name is not None and is_first():
         check_name(runs, name)
     if spec.freeze:
         raise ConfigError("a network that is not trained cannot be frozen", got="freeze", hint="Fine-tune one")
     started = time.monotonic()
     dataset = open_dataset(spec.data)
     plan = plan_training(spec, dataset, choose_input(dataset, spec.model.resolution))
+    processes = find_processes(devices, plan.device, plan.batch_size)
+    _check_budget(spec, processes)
     _check_network(plan)
     teaching = open_teaching(plan, dataset)
     splits = _decode(dataset, plan, runs / CACHE, on_decoded, teaching)
@@ -69,7 +75,7 @@ def train(
     if spec.budget_seconds is not None:
         plan = _fit_budget(plan, *splits, started + spec.budget_seconds, objective=objective)
     folder = _create_folder(runs, name, plan, _document(plan, dataset, *splits, teaching))
-    return _fit(folder, *splits, on_start, on_progress, objective=objective)
+    return _fit(folder, plan, dataset.classes, splits, on_start, on_progress, processes, objective=objective)
 
 
 def fine_tune(
@@ -79,6 +85,7 @@ def fine_tune(
     *,
     runs: Path,
     name: str | None = None,
+    devices: int | None = None,
     objective: "Objective | None" = None,
     on_decoded: OnDecoded | None = None,
     on_start: OnStart | None = None,
@@ -103,11 +110,13 @@ def fine_tune(
     wanted = dataclasses.replace(spec.model, num_classes=checkpoint.model.num_classes)
     if wanted != checkpoint.model:
         raise ConfigError("fine-tuning cannot change the network", got=spec.model, allowed=str(checkpoint.model))
-    if name is not None:
+    if name is not None and is_first():
         check_name(runs, name)
     started = time.monotonic()
     dataset = open_dataset(spec.data)
     plan = plan_training(spec, dataset, checkpoint.input, tuned=True)
+    processes = find_processes(devices, plan.device, plan.batch_size)
+    _check_budget(spec, processes)
     if dataset.classes != checkpoint.labels:
         with torch.random.fork_rng(devices=()):
             torch.default_generator.manual_seed(plan.seed)
@@ -125,7 +134,18 @@ def fine_tune(
     folder = _create_folder(
         runs, name, plan, document, lambda partial: save_checkpoint(partial / START, start, network.state_dict())
     )
-    return _fit(folder, *splits, on_start, on_progress, network=network, objective=objective)
+    return _fit(
+        folder,
+        plan,
+        dataset.classes,
+        splits,
+        on_start,
+        on_progress,
+        processes,
+        network=network,
+        objective=objective,
+        compression=checkpoint.compression,
+    )
 
 
 def resume(
@@ -133,6 +153,7 @@ def resume(
     *,
     network: "nn.Module | None" = None,
     objective: "Objective | None" = None,
+    devices: int | None = None,
     on_decoded: OnDecoded | None = None,
     on_start: OnStart | None = None,
     on_progress: OnProgress | None = None,
@@ -150,6 +171,7 @@ def resume(
     run = read_run(folder)
     if run.is_finished:
         raise ConfigError("the run is finished", got=run.name, hint="Train another one with `mobisdk train --name …`")
+    processes = find_processes(devices, run.plan.device, run.plan.batch_size)
     dataset = open_dataset(run.plan.data)
     if dataset.sha256 != run.data["sha256"]:
         raise DataError(
@@ -165,7 +187,18 @@ def resume(
         from mobisdk.compression import load_network
 
         _, network = load_network(folder / START, expected=run.plan.model)
-    return _fit(folder, *splits, on_start, on_progress, network=network, objective=objective)
+    return _fit(
+        folder,
+        run.plan,
+        tuple(run.data["classes"]),
+        splits,
+        on_start,
+        on_progress,
+        processes,
+        network=network,
+        objective=objective,
+        compression=run.start["compression"] if run.start else (),
+    )
 
 
 def _teach(
@@ -213,37 +246,37 @@ def _decode(
 
 def _fit(
     folder: Path,
-    train_images: "TrainingImages",
-    test_images: DecodedImages,
+    plan: TrainingPlan,
+    classes: tuple[str, ...],
+    splits: "tuple[TrainingImages, DecodedImages]",
     on_start: OnStart | None,
     on_progress: OnProgress | None,
+    processes: Processes,
     *,
     network: "nn.Module | None" = None,
     objective: "Objective | None" = None,
+    compression: Sequence[dict[str, Any]] = (),
 ) -> TrainedRun:
     from mobisdk.training.fitting import fit  # Lightning takes seconds
 
-    run = read_run(folder)
-    if on_start is not None:
-        on_start(run)
-    classes = tuple(run.data["classes"])
-    fit(
+    if on_start is not None and is_first():
+        on_start(read_run(folder))
+    metrics = fit(
         folder,
-        run.plan,
+        plan,
         classes,
-        train_images,
-        test_images,
+        *splits,
         on_progress,
         network=network,
         objective=objective,
-        compression=run.start["compression"] if run.start else (),
+        compression=compression,
+        processes=processes,
     )
-    metrics = read_run(folder).metrics
     return TrainedRun(
         folder,
         folder / CHECKPOINT,
-        run.plan.model,
-        run.plan.input,
+        plan.model,
+        plan.input,
         classes,
         len(metrics),
         correct=metrics[-1]["correct"],
@@ -251,6 +284,13 @@ def _fit(
         seconds=sum(line["seconds"] for line in metrics),
         widths=tuple(metrics[-1].get("widths", ())),
     )
+
+
+def _check_budget(spec: TrainSpec, processes: Processes) -> None:
+    if spec.budget_seconds is not None and processes.size > 1:
+        raise ConfigError(
+            "a budget is kept by one process", got=f"{processes.size} of them", hint="Give --epochs in its place"
+        )
 
 
 def _fit_budget(
@@ -273,8 +313,10 @@ def _fit_budget(
 def _create_folder(
     runs: Path, name: str | None, plan: TrainingPlan, document: Any, fill: Callable[[Path], None] | None = None
 ) -> Path:
-    """The run's folder, with spec.json and what `fill` adds, whole or not there."""
+    """The run's folder, with spec.json and what `fill` adds, whole or not there; the first process makes it."""
     folder = runs / (name or free_name(runs, plan.model.name, plan.data))
+    if not is_first():
+        return folder
     runs.mkdir(parents=True, exist_ok=True)
     with folder_atomically(folder) as partial:
         (partial / SPEC).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -2,7 +2,6 @@
 
 import contextlib
 import multiprocessing
-import os
 import signal
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -13,16 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from mobisdk.errors import ConfigError
+from mobisdk.training.processes import count_cores
 from mobisdk.training.sweep.spec import Trial
 from mobisdk.training.sweep.trial import MOST_LOSSES, EpochReport, KeepOn, TrialEnd, TrialEvent, TrialLost, run_trial
 
 _SECONDS_TO_STOP = 60
 """Until a process that was told to stop is killed: writing a checkpoint takes less."""
-
-
-def count_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
