@@ -38,7 +38,8 @@ torch.set_num_threads(1)
 folder = Path(sys.argv[1])
 dataset = open_dataset("digits")
 spec = TrainSpec(
-    ModelSpec(alpha=0.1, resolution=32, stem_stride=2), epochs=1, batch_size=64, precision="float32", ema_decay=0.0
+    ModelSpec(alpha=0.1, resolution=32, stem_stride=2), epochs=1, batch_size=64, precision="float32", ema_decay=0.0,
+    learning_rate=0.01,
 )
 plan = plan_training(spec, dataset, choose_input(dataset, 32))
 torch.manual_seed(0)
