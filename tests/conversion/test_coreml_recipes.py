@@ -315,10 +315,11 @@ def test_int8_leaves_transposed_convolutions_in_float16_and_says_so(tmp_path: Pa
     assert checks["weights"] == ("2 of 3 are stored in fewer bits; kept: 1 (the quantizer rounds no conv_transpose2d)")
 
 
-def test_manifest_names_what_is_known_to_leave_the_neural_engine(bundles: dict[str, Bundle]) -> None:
+def test_manifest_names_what_is_known_to_leave_the_neural_engine(bundles: dict[str, Bundle], tmp_path: Path) -> None:
     (layer, *_) = bundles["coreml_fp32"].manifest["delegation"]["leaves_neural_engine"]
     assert (layer["op"], layer["count"]) == ("conv", 4)
     assert layer["reason"].startswith("float32")
     assert layer["source"].startswith("https://apple.github.io/coremltools/")
     assert bundles["coreml_fp16"].manifest["delegation"]["leaves_neural_engine"] == []
-    assert bundles["executorch_coreml_fp16"].manifest["delegation"]["leaves_neural_engine"] is None
+    delegated = export("executorch_coreml_fp16", tmp_path)
+    assert delegated.manifest["delegation"]["leaves_neural_engine"] is None

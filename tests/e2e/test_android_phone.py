@@ -89,7 +89,10 @@ def start_phone(folder: Path, *arguments: object) -> "subprocess.CompletedProces
 
 def analyze(log: Path) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-m", "mobisdk", "analyze", log, "--json"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "mobisdk", "analyze", log, "--emulators", "--json"],  # FakePhone says that it is none
+        capture_output=True,
+        text=True,
+        check=True,
     )
     document: dict[str, Any] = json.loads(done.stdout)
     return document

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from mobisdk.cli import console
 from mobisdk.cli.app import app
 from mobisdk.cost import count_spec_cost
 from mobisdk.errors import ConfigError, DataError
@@ -173,6 +174,7 @@ def test_pool_when_a_process_is_killed_and_ctrl_c_is_pressed_then_runs_are_whole
 def test_command_when_two_processes_train_then_one_table_and_one_document(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    console.stderr.cache_clear()  # the one of an earlier test writes elsewhere
     grid = ("--alpha", "0.1,0.15", "--stem-stride", 2, "--epochs", 1, "--batch-size", 256, "--runs", tmp_path)
 
     result = run("sweep", *grid, "--json")

@@ -61,7 +61,7 @@ def test_sweep_when_a_node_is_killed_then_its_trial_goes_on_elsewhere_from_its_l
     assert len(lost) == 1
     later = [event.epoch for event in seen[seen.index(lost[0]) :] if isinstance(event, EpochReport)]
     assert min(later) > 1
-    assert {end.status for end in result.ends.values()} == {"finished"}
+    assert {(end.status, end.why) for end in result.ends.values()} == {("finished", None)}
     for name in result.ends:
         assert [line["epoch"] for line in read_run(tmp_path / name).metrics] == list(range(1, 9))
     assert [row["alpha"] for row in result.rows] == [0.1, 0.11]

@@ -99,25 +99,25 @@ class TrainingBatches:
         read = self._read()
         for step in range(self._given, len(self)):
             start = time.perf_counter_ns()
-            indices, pixels = next(read)
-            draws = Draws(_generator(self._seed, self._epoch, step), self.batch_size, self._part)
+            size, indices, pixels = next(read)
+            draws = Draws(_generator(self._seed, self._epoch, step), size, self._part)
             batch = self._cut(indices, pixels, draws)
             self.waited_ns += time.perf_counter_ns() - start
             self._given = step + 1
             yield batch
 
-    def _read(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Indices and pixels of the batches that are still to come."""
+    def _read(self) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """Of the batches that are still to come: images of all processes, broken ones left out; own indices and pixels."""
         generator, images = _generator(self._seed, self._epoch), self._images
         if isinstance(images, StreamedImages):
             order = images.order(generator)
             whole = images.stream(torch.split(order, self.batch_size)[self._given : len(self)])
-            return ((indices[self._part], pixels[self._part]) for indices, pixels in whole)
+            return ((len(indices), indices[self._part], pixels[self._part]) for indices, pixels in whole)
         pixels = torch.from_numpy(images.pixels)
         order = torch.randperm(len(self._labels), generator=generator)
         batches = torch.split(order, self.batch_size)[self._given : len(self)]
         parts = (indices[self._part] for indices in batches)
-        return ((indices, pixels.index_select(0, indices)) for indices in parts)
+        return ((self.batch_size, indices, pixels.index_select(0, indices)) for indices in parts)
 
     def state_dict(self) -> dict[str, int]:
         """Where the epoch is."""

@@ -27,18 +27,12 @@ def choose_device(wanted: DeviceName) -> ChosenDevice:
 
 
 def choose_precision(wanted: PrecisionName, device: ChosenDevice, batch_size: int) -> ChosenPrecision:
-    """bfloat16 where it is quicker: on GPUs, and on processors that multiply bfloat16 matrices (Intel's AMX).
+    """bfloat16 on GPUs, float32 on processors, unless one is asked for.
 
-    Other processors convert at every operation, and are slower than in float32. Small batches stay in float32 too:
-    where a batch norm sees few images that are much alike, it divides by little more than bfloat16's rounding.
+    On processors that multiply bfloat16 matrices (Intel's AMX) it is quicker, and some trainings diverge that do not in
+    float32: a person decides. Small batches stay in float32 everywhere: where a batch norm sees few images that are
+    much alike, it divides by little more than bfloat16's rounding.
     """
     if wanted != "auto":
         return wanted
-    if batch_size < _SMALLEST_BFLOAT16_BATCH:
-        return "float32"
-    return "bfloat16" if device == "cuda" or multiplies_bfloat16() else "float32"
-
-
-def multiplies_bfloat16() -> bool:
-    """Whether the processor has units for products of bfloat16 matrices."""
-    return torch.cpu._is_amx_tile_supported()
+    return "bfloat16" if device == "cuda" and batch_size >= _SMALLEST_BFLOAT16_BATCH else "float32"
