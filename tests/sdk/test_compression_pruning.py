@@ -178,6 +178,15 @@ def test_what_cannot_be_narrowed_is_named(images: Tensor) -> None:
     assert "answer" in reasons["head"]
 
 
+def test_a_depthwise_layer_that_a_layer_before_it_narrowed_is_not_said_to_be_left_alone(images: Tensor) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 16, 1), nn.Conv2d(16, 16, 3, groups=16), nn.Conv2d(16, 4, 1))
+
+    result = compress_(network, ChannelPruningConfig(keep=0.5), images=images)
+
+    assert [change.name for change in result.changed] == ["0", "1", "2"]
+    assert [skipped.name for skipped in result.skipped] == ["2"]  # what the network answers stays
+
+
 def test_a_forward_pass_that_depends_on_values_is_refused(images: Tensor) -> None:
     class Depending(nn.Module):
         def __init__(self) -> None:

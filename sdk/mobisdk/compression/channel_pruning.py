@@ -73,12 +73,13 @@ def _transform_(model: nn.Module, config: ChannelPruningConfig, images: Tensor) 
             skipped.append(SkippedLayer(leader, f"its {len(roots)} channels are {count} when rounded"))
         else:
             cut |= set(sorted(roots, key=lambda root: (importance[root], root))[: len(roots) - count])
+    decisions = remove_channels_(model, groups, cut)
     skipped += [
         SkippedLayer(name, "its channels are those of a layer before it, which decides")
         for name in wanted
-        if name not in seen
+        if name not in seen and name not in decisions
     ]
-    return Outcome(remove_channels_(model, groups, cut), tuple(skipped))
+    return Outcome(decisions, tuple(skipped))
 
 
 def measure_importance(model: nn.Module, groups: ChannelGroups) -> dict[int, float]:

@@ -107,7 +107,7 @@ class TrainingBatches:
             yield batch
 
     def _read(self) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """Of the batches that are still to come: images of all processes, broken ones left out; own indices and pixels."""
+        """Of each batch still to come: how many images all processes have; this one's indices and pixels."""
         generator, images = _generator(self._seed, self._epoch), self._images
         if isinstance(images, StreamedImages):
             order = images.order(generator)
