@@ -1,7 +1,6 @@
 """`mobisdk doctor`: what this machine can do, and the command that mends what it cannot."""
 
 import dataclasses
-import os
 import platform
 import re
 import shutil
@@ -104,6 +103,8 @@ def _check_phones() -> Iterator[Finding]:
 
 
 def _check_machine() -> Iterator[Finding]:
+    from mobisdk.training.processes import count_cores
+
     free = shutil.disk_usage(Path.cwd()).free
     yield Finding(
         "machine",
@@ -113,8 +114,7 @@ def _check_machine() -> Iterator[Finding]:
         "bundles and runs",
         "Free some space here",
     )
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Finding("machine", "cores", True, str(cores), "bench takes as many threads")
+    yield Finding("machine", "cores", True, str(count_cores()), "bench takes as many threads")
 
 
 def _parse_requirement(line: str) -> tuple[str, str]:

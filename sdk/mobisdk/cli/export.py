@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mobisdk.cli.console import Json, print_json, progress, say, stdout
-from mobisdk.cli.grid import ExportJob, ExportSettings, export_jobs, find_exported, hash_request
 from mobisdk.cli.lists import split_list
 from mobisdk.cli.recipes import print_recipes
+from mobisdk.cli.train_options import WidthDivisor
 from mobisdk.cli.verify import LEAST_DELEGATED
 from mobisdk.cli.weights import import_weights
 from mobisdk.errors import ConfigError
 from mobisdk.specs import ModelSpec
-from mobisdk.training.runs import CHECKPOINT, newest_checkpoint
 
 if TYPE_CHECKING:
     from mobisdk.bundle import Bundle
+    from mobisdk.cli.grid import ExportJob
 
 
 def export(
@@ -39,9 +39,7 @@ def export(
     stem_stride: Annotated[
         int | None, typer.Option(help="Stride of the first convolution: 1 for small images.  [default: 2]")
     ] = None,
-    width_divisor: Annotated[
-        int | None, typer.Option(help="Channels are a multiple of this; 8 is what hardware likes.  [default: 1]")
-    ] = None,
+    width_divisor: WidthDivisor = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(help="Trained weights: .safetensors, or a run's name.  [default: the newest run that fits]"),
@@ -87,6 +85,8 @@ def export(
     Each is compared with its network on photographs before it appears.
     """
     from mobiconvert import find_recipe
+    from mobisdk.cli.grid import ExportJob, ExportSettings
+    from mobisdk.training.runs import CHECKPOINT, newest_checkpoint
 
     if list_recipes:
         print_recipes(json)
@@ -136,9 +136,10 @@ def export(
         say(f"Next: mobisdk verify {bundles[0].path}")
 
 
-def _export(jobs: Sequence[ExportJob], specs: Sequence[ModelSpec], output: Path) -> list["Bundle"]:
+def _export(jobs: Sequence["ExportJob"], specs: Sequence[ModelSpec], output: Path) -> list["Bundle"]:
     """Make what is not there yet, with a progress bar; where the weights come from is said."""
     from mobisdk.bundle import verify_files
+    from mobisdk.cli.grid import export_jobs, find_exported, hash_request
 
     there = find_exported(output)
     bundles = {job: there[request] for job in jobs if (request := hash_request(job)) in there}
@@ -158,7 +159,7 @@ def _export(jobs: Sequence[ExportJob], specs: Sequence[ModelSpec], output: Path)
     return [bundles[job] for job in jobs]
 
 
-def _say_weights(jobs: Sequence[ExportJob]) -> None:
+def _say_weights(jobs: Sequence["ExportJob"]) -> None:
     for name, checkpoint in dict.fromkeys((ModelSpec(**job.wanted).name, job.checkpoint) for job in jobs):
         said = f"the weights of {checkpoint}" if checkpoint else "untrained weights, good for latency, not for labels"
         say(f"{name}: {said}.")

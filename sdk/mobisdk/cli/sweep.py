@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mobisdk.cli.console import Json, print_json, say, stderr, stdout
+from mobisdk.cli.durations import format_duration
 from mobisdk.cli.lists import split_list
+from mobisdk.cli.train_options import BatchSize, Epochs, Seed, SkipBroken, StemStride, WidthDivisor
 from mobisdk.errors import ConfigError
 from mobisdk.specs import ModelSpec
 
@@ -36,17 +38,12 @@ def sweep(
         str | None,
         typer.Option(help="Input height and width in pixels; a list is a grid.  [default: 224; for digits 32]"),
     ] = None,
-    stem_stride: Annotated[
-        int | None,
-        typer.Option(help="Stride of the first convolution: 1 for small images.  [default: 2; for digits 1]"),
-    ] = None,
-    width_divisor: Annotated[
-        int | None, typer.Option(help="Channels are a multiple of this; 8 is what hardware likes.  [default: 1]")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help="How often every image is shown.  [default: by the data]")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images a step.  [default: 128; 64 for few images]")] = None,
-    seed: Annotated[int | None, typer.Option(help="Weights, order and crops follow from it.  [default: 0]")] = None,
-    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Go on without broken images.")] = False,
+    stem_stride: StemStride = None,
+    width_divisor: WidthDivisor = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    seed: Seed = None,
+    skip_broken: SkipBroken = False,
     processes: Annotated[
         int | None, typer.Option(help="Trials at a time on this machine.  [default: one a core]")
     ] = None,
@@ -220,10 +217,9 @@ class _Display:
 
     def progressed(self, now: "SweepProgress") -> None:
         """Move the bar, and tell what is over."""
-        from mobisdk.cli.train import _duration
         from mobisdk.training.sweep.trial import EpochReport, TrialEnd
 
-        left = "" if now.seconds_left is None else f", about {_duration(now.seconds_left)} left"
+        left = "" if now.seconds_left is None else f", about {format_duration(now.seconds_left)} left"
         self._bar.update(
             self._task, completed=now.share, description=f"{now.done} of {now.trials} trained", said=left.lstrip(", ")
         )
@@ -232,7 +228,7 @@ class _Display:
                 self._say(f"{now.trials} trainings, {now.done} of them done already.")
             case EpochReport() if not self._estimated and left and not self._bar.console.is_terminal:
                 self._estimated = True
-                self._say(f"About {_duration(now.seconds_left or 0.0)} left.")
+                self._say(f"About {format_duration(now.seconds_left or 0.0)} left.")
             case EpochReport():
                 pass
             case TrialEnd(trial, status):

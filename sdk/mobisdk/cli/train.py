@@ -1,12 +1,12 @@
 """`mobisdk train`: images in, a trained network out."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mobisdk.cli.console import Json, print_json, say, stderr
+from mobisdk.cli.durations import format_duration, parse_duration
 from mobisdk.cli.resumed_settings import refuse_differences
 from mobisdk.cli.starting_network import open_start
 from mobisdk.cli.train_methods import (
@@ -22,9 +22,9 @@ from mobisdk.cli.train_methods import (
     read_distillation,
     read_supernet,
 )
+from mobisdk.cli.train_options import BatchSize, Epochs, Seed, SkipBroken, StemStride, WidthDivisor
 from mobisdk.errors import ConfigError
 from mobisdk.specs import ModelSpec
-from mobisdk.training.processes import is_first
 
 if TYPE_CHECKING:
     from mobisdk.training import RunSummary, TrainedRun, TrainProgress
@@ -50,13 +50,8 @@ def train(
     resolution: Annotated[
         int | None, typer.Option(help="Input height and width in pixels.  [default: 224; for digits 32]")
     ] = None,
-    stem_stride: Annotated[
-        int | None,
-        typer.Option(help="Stride of the first convolution: 1 for small images.  [default: 2; for digits 1]"),
-    ] = None,
-    width_divisor: Annotated[
-        int | None, typer.Option(help="Channels are a multiple of this; 8 is what hardware likes.  [default: 1]")
-    ] = None,
+    stem_stride: StemStride = None,
+    width_divisor: WidthDivisor = None,
     weights: Annotated[
         str | None,
         typer.Option(help="Fine-tune published weights: a .safetensors file, or hf://owner/name[/file]."),
@@ -67,11 +62,11 @@ def train(
         str | None,
         typer.Option(help="fast (minutes on two cores), paper (RMSprop) or strong (mixup, RandAugment, more epochs)."),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="How often every image is shown.  [default: by the data]")] = None,
+    epochs: Epochs = None,
     budget: Annotated[
         str | None, typer.Option(help="As many epochs as end in this time: 90s, 20m, 1.5h.", metavar="TIME")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images a step.  [default: 128; 64 for few images]")] = None,
+    batch_size: BatchSize = None,
     optimizer: Annotated[
         str | None, typer.Option(help="sgd, rmsprop (the paper's) or adamw.  [default: by the preset]")
     ] = None,
@@ -95,11 +90,11 @@ def train(
         ),
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.  [default: auto]")] = None,
-    seed: Annotated[int | None, typer.Option(help="Weights, order and crops follow from it.  [default: 0]")] = None,
+    seed: Seed = None,
     stream: Annotated[
         bool, typer.Option("--stream", help="Decode while training: for data too large to keep decoded.")
     ] = False,
-    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Go on without broken images.")] = False,
+    skip_broken: SkipBroken = False,
     teacher: Teacher = None,
     temperature: Temperature = None,
     distill_mix: DistillMix = None,
@@ -156,7 +151,7 @@ def train(
     }
     start = {"weights": weights, "checkpoint": checkpoint}
     trained = _train(network, _given(settings), _given(start), name, runs, resume, devices, tensorboard)
-    if not is_first():
+    if not _is_first():
         return
     if json:
         print_json(describe_trained(trained))
@@ -164,7 +159,7 @@ def train(
     low, high = trained.accuracy_interval
     print(
         f"{trained.model.name}: {trained.accuracy:.1%} of {trained.tested:,} held-out images right "
-        f"(95 % interval {low:.1%} to {high:.1%}), {trained.epochs} epochs in {_duration(trained.seconds)}\n"
+        f"(95 % interval {low:.1%} to {high:.1%}), {trained.epochs} epochs in {format_duration(trained.seconds)}\n"
         f"{trained.checkpoint}"
     )
     for line in list_widths(trained.widths):
@@ -222,16 +217,10 @@ def _train(
         return train(TrainSpec(ModelSpec(**{**usual, **network}), **settings), runs=runs, name=name, **heard)
 
 
-def parse_duration(text: str) -> float:
-    """Seconds of `90s`, `20m` or `1.5h`.
+def _is_first() -> bool:
+    from mobisdk.training.processes import is_first  # with the room of training, which --help can do without
 
-    Raises:
-        ConfigError: it is none.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
-    if match is None:
-        raise ConfigError("the time cannot be read", got=text, allowed="a number with s, m or h, as in 20m")
-    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+    return is_first()
 
 
 def _open_logs() -> "TensorBoardLogs":
@@ -252,12 +241,12 @@ class _Display:
             TextColumn("{task.fields[said]}"),
             console=stderr(),
             transient=True,
-            disable=not stderr().is_terminal or not is_first(),
+            disable=not stderr().is_terminal or not _is_first(),
         )
         self._task = self._bar.add_task("Decoding", total=None, said="")
         self._run: RunSummary | None = None
         self._steps = 0
-        self._logs = _open_logs() if tensorboard and is_first() else None
+        self._logs = _open_logs() if tensorboard and _is_first() else None
 
     def __enter__(self) -> "_Display":
         self._bar.start()
@@ -305,7 +294,7 @@ class _Display:
         said = (
             f"loss {now.loss:.3f}, {'–' if now.accuracy is None else f'{now.accuracy:.1%}'} of held-out images right, "
             f"{now.images_per_second:,.0f} images/s, {now.data_wait_share:.0%} waiting for data, "
-            f"{_duration(now.seconds_left)} left"
+            f"{format_duration(now.seconds_left)} left"
         )
         self._bar.update(
             self._task,
@@ -319,15 +308,8 @@ class _Display:
         if now.epoch_done:
             self._say(f"Epoch {now.epoch}/{now.epochs}: {said}")
         elif self._steps == _STEPS_TO_ESTIMATE:
-            self._say(f"About {_duration(now.seconds_left)} left.")
+            self._say(f"About {format_duration(now.seconds_left)} left.")
 
     def _say(self, sentence: str) -> None:
         """Print above the bar."""
         self._bar.console.print(sentence, markup=False, soft_wrap=True)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"
