@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from mobisdk.data import decode_images, open_dataset
-from mobisdk.data.batches import Batch, normalize
+from mobisdk.data.batches import Batch, normalize, resize
 from mobisdk.errors import ConfigError, UnsupportedError
 from mobisdk.models import create_model
 from mobisdk.models.checkpoint import load_model, read_checkpoint_spec
@@ -22,7 +22,7 @@ from mobisdk.models.untrained import estimate_batch_norm_
 from mobisdk.specs import InputSpec, ModelSpec, SupernetSpec
 from mobisdk.training import TrainedRun, TrainProgress, TrainSpec, read_run, resume, train
 from mobisdk.training.objective import cross_entropy
-from mobisdk.training.sandwich import resize, sandwich
+from mobisdk.training.sandwich import sandwich
 from mobisdk.training.width_accuracy import list_alphas
 
 TINY = ModelSpec(alpha=0.2, resolution=32, num_classes=2)

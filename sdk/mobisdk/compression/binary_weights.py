@@ -58,10 +58,6 @@ class BinaryWeight(WeightConstraint):
         """±1, or ±α."""
         return scale_binary(weight) if self.scaling == "output" else binarize(weight)
 
-    def right_inverse(self, weight: Tensor) -> Tensor:
-        """The weight itself is what learns."""
-        return weight
-
     def store(self, learned: Tensor) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Zero is -1, one is 1."""
         return (learned >= 0).byte().numpy(), np.array([-1, 1], np.float32)[None, :, None]

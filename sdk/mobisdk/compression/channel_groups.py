@@ -10,6 +10,7 @@ from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
 from mobisdk.errors import UnsupportedError
+from mobisdk.layers.tracing import LayerTracer, concatenation_axis
 
 _ELEMENTWISE = {
     operator.add,
@@ -101,7 +102,7 @@ def find_channel_groups(model: nn.Module, images: Tensor) -> ChannelGroups:
     Source: Fang et al. 2023, "DepGraph: Towards Any Structural Pruning" (arXiv:2301.12900), section 3.
     """
     try:
-        traced = fx.GraphModule(model, _Layers().trace(model))
+        traced = fx.GraphModule(model, LayerTracer().trace(model))
     except (fx.proxy.TraceError, TypeError) as error:
         raise UnsupportedError(
             "the forward pass depends on its values, and channels cannot be followed", got=type(model).__name__
@@ -118,13 +119,6 @@ def find_channel_groups(model: nn.Module, images: Tensor) -> ChannelGroups:
     return groups
 
 
-class _Layers(fx.Tracer):
-    """Sees every module that has parameters of its own as one step."""
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return any(True for _ in m.parameters(recurse=False)) or super().is_leaf_module(m, module_qualified_name)
-
-
 def _step(model: nn.Module, node: fx.Node, channels: dict[fx.Node, list[int]], groups: ChannelGroups) -> list[int]:
     """The channels that a node gives."""
     inputs = [channels[source] for source in node.all_input_nodes if channels[source]]
@@ -139,7 +133,7 @@ def _step(model: nn.Module, node: fx.Node, channels: dict[fx.Node, list[int]], g
             for other in wide[1:]:
                 groups.tie(wide[0], other)
             return wide[0] if wide else groups.fresh(count)
-    elif node.target is torch.cat and _cat_axis(node) == 1:
+    elif node.target is torch.cat and concatenation_axis(node) == 1:
         return [channel for each in inputs for channel in each]
     elif (
         (node.target in _KEEPING_FUNCTIONS or node.target in _KEEPING_METHODS)
@@ -182,8 +176,3 @@ def _count_channels(node: fx.Node) -> int:
     meta = node.meta.get("tensor_meta")
     shape: Sequence[int] = getattr(meta, "shape", ())
     return int(shape[1]) if len(shape) > 1 else 0
-
-
-def _cat_axis(node: fx.Node) -> object:
-    arguments: Sequence[object] = node.args
-    return arguments[1] if len(arguments) > 1 else node.kwargs.get("dim", 0)

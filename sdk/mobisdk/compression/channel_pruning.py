@@ -11,6 +11,7 @@ from mobisdk.compression.layer_selection import find_layer, select_layers
 from mobisdk.compression.result import SkippedLayer
 from mobisdk.compression.technique import ANY_CONSTRAINT, Decision, Outcome, Technique, TechniqueConfig
 from mobisdk.errors import ConfigError, DataError
+from mobisdk.layers.depthwise import is_depthwise
 
 _LADDER = (0.875, 0.75, 0.625, 0.5, 0.375, 0.25)
 _NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
@@ -91,9 +92,7 @@ def measure_importance(model: nn.Module, groups: ChannelGroups) -> dict[int, flo
             continue
         squares = layer.weight.detach().double().square()
         sides = [(squares.flatten(1).sum(1), channels.gives)]
-        if squares.shape[1] * (getattr(layer, "groups", 1)) == len(channels.reads) * channels.pixels and (
-            getattr(layer, "groups", 1) == 1
-        ):
+        if not is_depthwise(layer):
             by_channel = squares.transpose(0, 1).flatten(1).sum(1).reshape(len(channels.reads), channels.pixels).sum(1)
             sides.append((by_channel, channels.reads))
         for values, numbers in sides:
@@ -121,8 +120,7 @@ def remove_channels_(model: nn.Module, groups: ChannelGroups, cut: set[int]) -> 
         if not isinstance(layer, nn.Conv2d | nn.Linear):
             continue
         columns = [place * channels.pixels + pixel for place in reads for pixel in range(channels.pixels)]
-        depthwise = isinstance(layer, nn.Conv2d) and layer.groups > 1
-        _keep_(layer, "weight", gives, None if depthwise else columns)
+        _keep_(layer, "weight", gives, None if is_depthwise(layer) else columns)
         _keep_(layer, "bias", gives)
         sizes = _resize_(layer, len(columns), len(gives))
         shown = f"{len(channels.reads)} → {len(channels.gives)}", f"{len(reads)} → {len(gives)}"

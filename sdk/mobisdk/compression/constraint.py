@@ -20,6 +20,10 @@ class WeightConstraint(nn.Module):
     method: ClassVar[str]
     """Of the technique that put it there."""
 
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """What is learned in place of `weight`: the weight itself, unless a technique has something smaller."""
+        return weight
+
     @property
     def bits_per_weight(self) -> float:
         """What a weight takes where it is stored, codebook, mask and scales included."""

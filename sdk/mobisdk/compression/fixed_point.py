@@ -55,10 +55,6 @@ class FixedPointWeight(WeightConstraint):
         """Round."""
         return round_to_fixed_point(weight, self.bits, choose_power_of_two(weight, self.bits, self.max_overflow))
 
-    def right_inverse(self, weight: Tensor) -> Tensor:
-        """The weight itself is what learns."""
-        return weight
-
     def store(self, learned: Tensor) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
         """Fractions of the least number, where they fit a byte."""
         if self.bits > 8:

@@ -59,10 +59,6 @@ class LowBitWeight(WeightConstraint):
         """Round."""
         return round_to_levels(weight, self.bits)
 
-    def right_inverse(self, weight: Tensor) -> Tensor:
-        """The weight itself is what learns."""
-        return weight
-
     def store(self, learned: Tensor) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """The levels, the outer ones as ±1."""
         levels = choose_levels(learned, self.bits)

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mobisdk.compression.layer_selection import CompressibleLayer
+from mobisdk.compression.layer_inputs import unfold_inputs
 from mobisdk.errors import UnsupportedError
 
 _MOST_POSITIONS = 16_384
@@ -46,7 +45,9 @@ def fit_last_(model: nn.Module, name: str, response: Tensor, images: Tensor) -> 
         model(images)
     finally:
         hook.remove()
-    rows = _unfold(last, seen[0])  # (positions, unknowns)
+    rows = unfold_inputs(last, seen[0])  # (positions, unknowns)
+    if rows is None:
+        raise UnsupportedError("a layer whose padding is its own cannot be fitted", got=name)
     targets = response.movedim(1, -1).flatten(0, -2) if response.dim() > 2 else response
     chosen = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:_MOST_POSITIONS]
     rows, targets = rows[chosen].double(), targets[chosen].double()
@@ -63,12 +64,3 @@ def fit_last_(model: nn.Module, name: str, response: Tensor, images: Tensor) -> 
     last.weight.copy_(weight.reshape(last.weight.shape))
     if last.bias is not None:
         last.bias.copy_(level - weight @ shift)
-
-
-def _unfold(layer: CompressibleLayer, features: Tensor) -> Tensor:
-    """What one position of the layer's output is computed from, (positions, in · rows · columns)."""
-    if isinstance(layer, nn.Linear):
-        return features.flatten(0, -2)
-    padding = (0, 0) if isinstance(layer.padding, str) else layer.padding  # factors never pad by name
-    columns = F.unfold(features, layer.kernel_size, layer.dilation, padding, layer.stride)
-    return columns.transpose(1, 2).flatten(0, 1)

@@ -5,10 +5,9 @@ import zlib
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mobisdk.models.variant import SamePadConv2d
+from mobisdk.compression.layer_inputs import unfold_inputs
 
 _MOST_IMAGES = 32
 _MOST_ROWS = 4096
@@ -30,7 +29,7 @@ def sample_inputs(model: nn.Module, names: Sequence[str], images: Tensor) -> dic
     found: dict[str, LayerInputs] = {}
 
     def keep(name: str, layer: nn.Module, features: Tensor) -> None:
-        rows = _to_rows(layer, features)
+        rows = unfold_inputs(layer, features)
         if rows is not None and name not in found:
             generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
             places = torch.randperm(len(rows), generator=generator)[:_MOST_ROWS]
@@ -48,17 +47,6 @@ def sample_inputs(model: nn.Module, names: Sequence[str], images: Tensor) -> dic
         for hook in hooks:
             hook.remove()
     return found
-
-
-def _to_rows(layer: nn.Module, features: Tensor) -> Tensor | None:
-    if isinstance(layer, nn.Linear):
-        return features.reshape(-1, features.shape[-1])
-    if not isinstance(layer, nn.Conv2d) or isinstance(layer, SamePadConv2d) or isinstance(layer.padding, str):
-        return None
-    if layer.padding_mode != "zeros":
-        return None
-    columns = F.unfold(features, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
-    return columns.transpose(1, 2).flatten(0, 1)
 
 
 def correct_codes(

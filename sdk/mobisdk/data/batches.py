@@ -137,10 +137,7 @@ class TrainingBatches:
         normalized = normalize(images, self._spec)
         if self._augmentation.random_augment:
             normalized = self._vary(normalized, generator)
-        if self._resolution != self._spec.crop:
-            size = (self._resolution, self._resolution)
-            normalized = F.interpolate(normalized, size, mode="bilinear", antialias=True)
-        normalized = normalized.contiguous(memory_format=torch.channels_last)
+        normalized = resize(normalized, self._resolution).contiguous(memory_format=torch.channels_last)
         if not self._augmentation.mixup:
             return Batch(normalized, labels, indices)
         parameter = self._augmentation.mixup
@@ -210,3 +207,11 @@ def normalize(images: Tensor, spec: InputSpec) -> Tensor:
     scale, shift = (1 / (255 * std)).repeat(width), (-mean / std).repeat(width)
     rows = images.reshape(count, height, width * 3).float().mul_(scale).add_(shift)
     return rows.view(count, height, width, 3).permute(0, 3, 1, 2)
+
+
+def resize(images: Tensor, resolution: int) -> Tensor:
+    """(N,3,H,W) as if the photographs had been shown at another resolution."""
+    if images.shape[-1] == resolution:
+        return images
+    smaller = F.interpolate(images, (resolution, resolution), mode="bilinear", antialias=True)
+    return smaller.contiguous(memory_format=torch.channels_last)

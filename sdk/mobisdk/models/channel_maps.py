@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from mobisdk.errors import UnsupportedError
+from mobisdk.layers.tracing import LayerTracer, concatenation_axis
 
 _CHANNEL_AXIS = 1
 # They leave every channel where it is; of several tensors, each channel meets its own.
@@ -74,13 +75,6 @@ def _find_runs(indices: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
     return tuple((indices[start], end - start) for start, end in zip(starts, [*starts[1:], len(indices)], strict=True))
 
 
-class _Layers(fx.Tracer):
-    """Sees every module that has weights of its own as one step."""
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return any(True for _ in m.parameters(recurse=False)) or super().is_leaf_module(m, module_qualified_name)
-
-
 class _Cut:
     """One walk through the narrow network's forward pass."""
 
@@ -91,7 +85,7 @@ class _Cut:
 
     def follow(self) -> dict[str, _Indices]:
         try:
-            graph = _Layers().trace(self._narrow)
+            graph = LayerTracer().trace(self._narrow)
         except (fx.proxy.TraceError, TypeError) as error:
             raise UnsupportedError(
                 "the forward pass depends on its values, and cannot be followed", got=type(self._narrow).__name__
@@ -109,7 +103,7 @@ class _Cut:
         if node.op == "call_module":
             return self._pass_module(str(node.target), sources[0])
         if node.target is torch.cat:
-            if (node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)) == _CHANNEL_AXIS:
+            if concatenation_axis(node) == _CHANNEL_AXIS:
                 return _join(sources)
         elif (node.target in _KEEPING_FUNCTIONS or node.target in _KEEPING_METHODS) and len(
             {source.indices for source in sources}

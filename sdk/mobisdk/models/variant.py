@@ -1,10 +1,9 @@
 """The details in which publishers of weights differ from an architecture's paper."""
 
-from typing import Any
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mobisdk.layers.standing_in import stand_in
 from mobisdk.specs import ModelSpec
 
 _ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6}
@@ -33,23 +32,8 @@ def vary_(model: nn.Module, spec: ModelSpec) -> None:
         elif isinstance(module, nn.ReLU | nn.ReLU6) and spec.activation is not None:
             model.set_submodule(name, _ACTIVATIONS[spec.activation](inplace=module.inplace))
         elif isinstance(module, nn.Conv2d) and spec.padding == "same" and max(module.stride) > 1 and _is_padded(module):
-            model.set_submodule(name, _pad_same(module))
+            model.set_submodule(name, stand_in(module, SamePadConv2d, 0))
 
 
 def _is_padded(convolution: nn.Conv2d) -> bool:
     return any(convolution.padding)
-
-
-def _pad_same(convolution: nn.Conv2d) -> nn.Conv2d:
-    kernel_size: Any = convolution.kernel_size
-    same = SamePadConv2d(
-        convolution.in_channels,
-        convolution.out_channels,
-        kernel_size,
-        convolution.stride,  # type: ignore[arg-type]
-        groups=convolution.groups,
-        bias=convolution.bias is not None,
-        device="meta",
-    )
-    same.weight, same.bias = convolution.weight, convolution.bias
-    return same

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from mobisdk.accuracy import wilson_interval
 from mobisdk.report.frame import create_environment, render_page
+from mobisdk.report.numbers import format_share
 
 _LESS: Final = 0.95
 """Less than that of what it was: below noise and rounding nothing is gained."""
@@ -82,8 +82,7 @@ def build_compression_page(rows: Sequence[Mapping[str, str]], made_at: datetime)
 def _share(document: Mapping[str, Any], field: str) -> str:
     if not document["tested"]:
         return "–"
-    low, high = wilson_interval(document[field], document["tested"])
-    return f"{100 * document[field] / document['tested']:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+    return format_share(document[field], document["tested"])
 
 
 def _ratio(before: int, after: int) -> str:

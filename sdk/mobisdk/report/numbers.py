@@ -1,7 +1,8 @@
-"""Nanoseconds as milliseconds with as many digits as their interval carries."""
+"""Nanoseconds as milliseconds with as many digits as their interval carries, and shares with their interval."""
 
 import math
 
+from mobisdk.accuracy import wilson_interval
 from mobisdk.latency.stats import Quantile
 
 _NS_PER_MS = 1e6
@@ -23,6 +24,12 @@ def format_interval_ms(quantile: Quantile | None) -> str:
         return format_ms(quantile)
     low, high = (f"{bound / _NS_PER_MS:.{_decimals(quantile)}f}" for bound in (quantile.low_ns, quantile.high_ns))
     return f"{format_ms(quantile)} [{low}, {high}]"
+
+
+def format_share(correct: int, tested: int) -> str:
+    """`97.2 % [95.0, 98.5]`: a share of images with its 95 % interval."""
+    low, high = wilson_interval(correct, tested)
+    return f"{100 * correct / tested:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def format_ratio(ratio: float) -> str:

@@ -16,6 +16,7 @@ from mobisdk.report.blocks import Figure
 from mobisdk.report.charts.confusion import MOST_CLASSES, draw_confusion
 from mobisdk.report.charts.curve import curve_points, draw_curves
 from mobisdk.report.frame import KeyFigure, create_environment, render_page
+from mobisdk.report.numbers import format_share
 from mobisdk.report.printable import printable
 
 MOST_TRAININGS: Final = 6
@@ -99,8 +100,7 @@ def build_training_page(
 def tell_accuracy(training: Training) -> str:
     """`97.2 % [95.0, 98.5]`, after the last epoch."""
     last = training.metrics[-1]
-    low, high = wilson_interval(last["correct"], last["tested"])
-    return f"{100 * last['accuracy']:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+    return format_share(last["correct"], last["tested"])
 
 
 def list_mistakes(held_out: HeldOut) -> list[Mistake]:

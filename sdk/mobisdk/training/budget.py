@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from mobisdk.data import DecodedImages
-from mobisdk.data.batches import Augmentation, HeldOutBatches, TrainingBatches, TrainingImages
+from mobisdk.data.batches import HeldOutBatches, TrainingImages
 from mobisdk.errors import ConfigError
 from mobisdk.models import create_model
+from mobisdk.training.batching import cut_batches
 from mobisdk.training.fast_convolutions import sped_up_convolutions
 from mobisdk.training.objective import Objective, cross_entropy
 from mobisdk.training.optimization import build_optimizer
@@ -84,15 +85,7 @@ def fit_epochs(plan: TrainingPlan, pace: Pace, seconds: float) -> TrainingPlan:
 def _measure_epoch(
     network: nn.Module, objective: Objective, plan: TrainingPlan, train: TrainingImages, resolution: int
 ) -> float:
-    batches = TrainingBatches(
-        train,
-        plan.input,
-        Augmentation(plan.padding, plan.flip, plan.random_augment, plan.mixup),
-        batch_size=plan.batch_size,
-        seed=plan.seed,
-        resolution=resolution,
-        device=plan.device,
-    )
+    batches = cut_batches(plan, train, resolution=resolution)
     optimizer = build_optimizer(network, plan)
     seconds: list[float] = []
     while len(seconds) < _WARM_UP + _STEPS:

@@ -9,9 +9,10 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from mobisdk.data import DecodedImages
-from mobisdk.data.batches import Augmentation, Batch, HeldOutBatches, TrainingBatches, TrainingImages, derive_seed
+from mobisdk.data.batches import Batch, HeldOutBatches, TrainingBatches, TrainingImages, derive_seed
 from mobisdk.errors import ConfigError
 from mobisdk.training.averaging import average_weights
+from mobisdk.training.batching import cut_batches
 from mobisdk.training.course import Course
 from mobisdk.training.objective import Objective
 from mobisdk.training.optimization import build_optimizer, build_schedule
@@ -163,15 +164,5 @@ class Classification(LightningModule):
         )
 
     def _cut(self, epoch: int) -> TrainingBatches:
-        plan = self._plan
-        return TrainingBatches(
-            self._train,
-            plan.input,
-            Augmentation(plan.padding, plan.flip, plan.random_augment, plan.mixup),
-            batch_size=plan.batch_size,
-            seed=plan.seed,
-            epoch=epoch,
-            resolution=plan.small_resolution if epoch < plan.small_epochs else None,
-            device=plan.device,
-            part=self._part,
-        )
+        resolution = self._plan.small_resolution if epoch < self._plan.small_epochs else None
+        return cut_batches(self._plan, self._train, epoch=epoch, resolution=resolution, part=self._part)

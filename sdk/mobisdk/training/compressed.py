@@ -2,11 +2,9 @@
 
 import copy
 import dataclasses
-import itertools
 import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,9 @@ from mobisdk.models.checkpoint import Checkpoint, save_checkpoint, weights_sha25
 from mobisdk.models.evaluation_mode import evaluation_mode
 from mobisdk.specs import InputSpec
 from mobisdk.training.distillation import distil
-from mobisdk.training.names import check_name
+from mobisdk.training.documents import format_document, tell_now
+from mobisdk.training.held_out import count_correct
+from mobisdk.training.names import check_name, first_free
 from mobisdk.training.runs import CACHE, CHECKPOINT
 from mobisdk.training.session import OnProgress, fine_tune
 from mobisdk.training.spec import TrainSpec
@@ -88,12 +88,10 @@ class _Images:
     test: DecodedImages
     view: InputSpec
 
-    @torch.no_grad()
     def count_right(self, network: nn.Module) -> int:
         """Held-out images that the network names right."""
-        batches = HeldOutBatches(self.test, self.view, batch_size=_BATCH)
         with evaluation_mode(network):
-            return sum(int((network(batch.images).argmax(1) == batch.labels).sum()) for batch in batches)
+            return count_correct(network, HeldOutBatches(self.test, self.view, batch_size=_BATCH))
 
     def accuracy(self, network: nn.Module) -> float:
         """Their share."""
@@ -192,7 +190,7 @@ def compress_checkpoint(
     after = images.count_right(network) if images else None
     document = {
         "schema": SCHEMA,
-        "created_at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "created_at": tell_now(),
         "source": {"checkpoint": str(path), "weights_sha256": sha256, "compression": list(checkpoint.compression)},
         "model": dataclasses.asdict(checkpoint.model),
         "methods": [config.method for config in plan.configs],
@@ -231,8 +229,7 @@ def compress_checkpoint(
                 "size_bytes": (partial / PACKED).stat().st_size,
                 "layers": [dataclasses.asdict(size) for size in sizes],
             }
-        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        (partial / REPORT).write_text(text, encoding="utf-8")
+        (partial / REPORT).write_text(format_document(document), encoding="utf-8")
     return CompressedRun(folder, folder / CHECKPOINT, document)
 
 
@@ -311,8 +308,4 @@ def _describe_sensitivity(one: LayerSensitivity) -> dict[str, Any]:
 def _free_name(runs: Path, path: Path, plan: CompressionPlan) -> str:
     """The source's run and the methods, or the same with `-2`, `-3`, … where there is one."""
     source = path.parent.name if path.name == CHECKPOINT and path.parent.name else path.stem
-    stem = "-".join([source, *(config.method for config in plan.configs)])
-    names: Sequence[str] | itertools.chain[str] = itertools.chain(
-        [stem], (f"{stem}-{number}" for number in itertools.count(2))
-    )
-    return next(candidate for candidate in names if not (runs / candidate).exists())
+    return first_free(runs, "-".join([source, *(config.method for config in plan.configs)]))

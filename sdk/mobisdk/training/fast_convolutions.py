@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mobisdk.layers.depthwise import is_depthwise
+from mobisdk.layers.standing_in import stand_in
 
 
 class DepthwiseConv2d(nn.Conv2d):
@@ -95,9 +96,9 @@ def speed_up_convolutions_(network: nn.Module) -> dict[str, nn.Module]:
     """
     replaced: dict[str, nn.Module] = {}
     for name, module in list(network.named_modules()):
-        if type(module) is nn.Conv2d and (stand_in := _choose(module)) is not None:
+        if type(module) is nn.Conv2d and (kind := _choose(module)) is not None:
             replaced[name] = module
-            network.set_submodule(name, _with_parameters_of(module, stand_in))
+            network.set_submodule(name, stand_in(module, kind, module.padding))
     return replaced
 
 
@@ -106,18 +107,3 @@ def _choose(convolution: nn.Conv2d) -> type[nn.Conv2d] | None:
         return DepthwiseConv2d
     is_pointwise = (convolution.kernel_size, convolution.stride, convolution.groups) == ((1, 1), (1, 1), 1)
     return PointwiseConv2d if is_pointwise and convolution.padding == (0, 0) else None
-
-
-def _with_parameters_of(convolution: nn.Conv2d, stand_in: type[nn.Conv2d]) -> nn.Conv2d:
-    replacement = stand_in(
-        convolution.in_channels,
-        convolution.out_channels,
-        convolution.kernel_size,  # type: ignore[arg-type]
-        convolution.stride,  # type: ignore[arg-type]
-        convolution.padding,  # type: ignore[arg-type]
-        groups=convolution.groups,
-        bias=convolution.bias is not None,
-        device="meta",
-    )
-    replacement.weight, replacement.bias = convolution.weight, convolution.bias
-    return replacement

@@ -1,18 +1,28 @@
-"""What a run's network says of the held-out images: computed when it is asked for, so training need not keep it."""
+"""What a network says of the held-out images; of a run computed when it is asked for, so training need not keep it."""
 
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from mobisdk.accuracy import Evaluation
 from mobisdk.data import DecodedImages, decode_images, open_dataset
-from mobisdk.data.batches import HeldOutBatches
+from mobisdk.data.batches import HeldOutBatches, resize
 from mobisdk.errors import DataError
 from mobisdk.models.checkpoint import load_model
 from mobisdk.training.runs import CACHE, RunSummary
 
 _BATCH = 256
+
+
+@torch.no_grad()
+def count_correct(network: nn.Module, batches: HeldOutBatches, resolution: int | None = None) -> int:
+    """How many images of `batches` a network in evaluation mode names right, at their own resolution or another."""
+    return sum(
+        int((network(resize(batch.images, resolution or batch.images.shape[-1])).argmax(1) == batch.labels).sum())
+        for batch in batches
+    )
 
 
 def evaluate_run(run: RunSummary) -> tuple[Evaluation, DecodedImages]:

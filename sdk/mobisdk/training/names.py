@@ -26,5 +26,10 @@ def check_name(runs: Path, name: str) -> None:
 def free_name(runs: Path, kind: str, data: str) -> str:
     """`mobilenet_v1-a0.25-r32-digits`, or the same with `-2`, `-3`, … where there is one."""
     stem = f"{kind}-{re.sub(r'[^A-Za-z0-9_.]+', '-', Path(data).stem) or 'data'}"
+    return first_free(runs, stem)
+
+
+def first_free(runs: Path, stem: str) -> str:
+    """`stem`, or the same with `-2`, `-3`, … where there is one in `runs`."""
     names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
     return next(name for name in names if not (runs / name).exists())

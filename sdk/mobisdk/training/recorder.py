@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from mobisdk.accuracy import wilson_interval
 from mobisdk.files import write_atomically
 from mobisdk.models.checkpoint import Checkpoint, save_checkpoint
 from mobisdk.training.classification import Classification
+from mobisdk.training.documents import tell_now
 from mobisdk.training.plan import TrainingPlan
 from mobisdk.training.processes import check_same, is_first
 from mobisdk.training.progress import TrainProgress
@@ -205,7 +205,7 @@ class Recorder(Callback):
             **widths,
             "broken_images": len(self._module.broken),
             "seconds": time.perf_counter() - self._epoch_start,
-            "finished_at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "finished_at": tell_now(),
         }
 
     def _describe(self) -> Checkpoint:

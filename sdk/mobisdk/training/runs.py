@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mobisdk.errors import ConfigError, DataError
+from mobisdk.errors import DataError
 from mobisdk.specs import ModelSpec
+from mobisdk.training.documents import read_document
 from mobisdk.training.plan import TrainingPlan, plan_from_dict
 
 SCHEMA = "mobisdk.run/1"
@@ -83,11 +84,11 @@ def read_run(folder: Path) -> RunSummary:
     path = folder / SPEC
     if not path.exists():
         raise DataError("there is no such run", got=str(folder), hint="See `mobisdk runs list`")
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if document["schema"] != SCHEMA:
-            raise DataError("the run is of another schema", got=document["schema"], allowed=SCHEMA)
-        return RunSummary(
+    return read_document(
+        path,
+        SCHEMA,
+        "run",
+        lambda document: RunSummary(
             folder,
             plan_from_dict(document["plan"]),
             document["started_at"],
@@ -96,9 +97,8 @@ def read_run(folder: Path) -> RunSummary:
             document.get("start"),
             document.get("teaching"),
             _read_metrics(folder / METRICS),
-        )
-    except (ConfigError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"the run is damaged ({error})", got=str(path)) from error
+        ),
+    )
 
 
 def newest_checkpoint(folder: Path, spec: ModelSpec) -> Path | None:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mobisdk.data.batches import Batch
+from mobisdk.data.batches import Batch, resize
 from mobisdk.models import create_model
 from mobisdk.models.auxiliary import HasAuxiliaryHead
 from mobisdk.models.supernet import NarrowNetwork
@@ -50,14 +50,6 @@ def sandwich(widest: ModelSpec, supernet: SupernetSpec, objective: Objective) ->
         return loss
 
     return train
-
-
-def resize(images: Tensor, resolution: int) -> Tensor:
-    """(N,3,H,W) as if the photographs had been shown at another resolution."""
-    if images.shape[-1] == resolution:
-        return images
-    smaller = F.interpolate(images, (resolution, resolution), mode="bilinear", antialias=True)
-    return smaller.contiguous(memory_format=torch.channels_last)
 
 
 def _listen(network: nn.Module, objective: Objective, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -2,11 +2,9 @@
 
 import dataclasses
 import importlib.metadata
-import json
 import platform
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,7 @@ from mobisdk.data.view import choose_input
 from mobisdk.errors import ConfigError, DataError
 from mobisdk.files import folder_atomically
 from mobisdk.specs import InputSpec
+from mobisdk.training.documents import format_document, tell_now
 from mobisdk.training.names import check_name, free_name
 from mobisdk.training.plan import TrainingPlan, plan_training
 from mobisdk.training.processes import Processes, find_processes, is_first
@@ -319,7 +318,7 @@ def _create_folder(
         return folder
     runs.mkdir(parents=True, exist_ok=True)
     with folder_atomically(folder) as partial:
-        (partial / SPEC).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (partial / SPEC).write_text(format_document(document), encoding="utf-8")
         if fill is not None:
             fill(partial)
     return folder
@@ -335,7 +334,7 @@ def _document(
     """What spec.json says."""
     return {
         "schema": SCHEMA,
-        "started_at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "started_at": tell_now(),
         "plan": dataclasses.asdict(plan),
         "data": {
             "source": plan.data,

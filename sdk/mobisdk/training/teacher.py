@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mobisdk.compression import load_network
-from mobisdk.data.batches import Batch
+from mobisdk.data.batches import Batch, resize
 from mobisdk.errors import DataError
 from mobisdk.models.checkpoint import is_checkpoint, weights_sha256
 from mobisdk.models.outside_weights import HUB_PREFIX, load_outside_weights, recognize_spec
@@ -76,9 +75,7 @@ def change_view(images: Tensor, found: InputSpec, wanted: InputSpec) -> Tensor:
         torch.tensor(values, device=images.device).reshape(1, 3, 1, 1)
         for values in (found.mean, found.std, wanted.mean, wanted.std)
     )
-    pixels = images * std + mean
-    if found.crop != wanted.crop:
-        pixels = F.interpolate(pixels, (wanted.crop, wanted.crop), mode="bilinear", antialias=True)
+    pixels = resize(images * std + mean, wanted.crop)
     return ((pixels - new_mean) / new_std).contiguous(memory_format=torch.channels_last)
 
 

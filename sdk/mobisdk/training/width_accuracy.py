@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from mobisdk.accuracy import wilson_interval
 from mobisdk.data import DecodedImages
-from mobisdk.data.batches import normalize
+from mobisdk.data.batches import HeldOutBatches, normalize, resize
 from mobisdk.models.supernet import calibration_order, narrow_spec, slice_network
 from mobisdk.specs import InputSpec, ModelSpec, SupernetSpec
-from mobisdk.training.sandwich import resize
+from mobisdk.training.held_out import count_correct
 
 _BATCH = 256
 _STEP = 0.25
@@ -40,14 +40,16 @@ def measure_widths(
 
     def measure(network: nn.Module, widest_correct: int) -> list[dict[str, Any]]:
         lines = []
+        device = next(network.parameters()).device
+        batches = HeldOutBatches(test, view, batch_size=_BATCH, device=device)
         for resolution in reversed(supernet.resolutions):
             calibration = resize(_calibration_images(train, view, resolution), resolution)
-            calibration = calibration.to(next(network.parameters()).device)
+            calibration = calibration.to(device)
             for alpha in reversed(list_alphas(supernet)):
                 spec = narrow_spec(widest, supernet, alpha, resolution)
                 correct = widest_correct
                 if spec != widest:
-                    correct = _count_correct(slice_network(network, spec, calibration), test, view, resolution)
+                    correct = count_correct(slice_network(network, spec, calibration), batches, resolution)
                 lines.append(
                     {
                         "alpha": alpha,
@@ -68,14 +70,3 @@ def _calibration_images(train: DecodedImages, view: InputSpec, resolution: int) 
     rim = (view.resize - view.crop) // 2
     pixels = torch.from_numpy(train.pixels[order])[:, rim : rim + view.crop, rim : rim + view.crop]
     return normalize(pixels, view)
-
-
-@torch.no_grad()
-def _count_correct(network: nn.Module, test: DecodedImages, view: InputSpec, resolution: int) -> int:
-    device = next(network.parameters()).device
-    correct = 0
-    for start in range(0, len(test.labels), _BATCH):
-        images = normalize(torch.from_numpy(test.pixels[start : start + _BATCH]), view).to(device)
-        labels = torch.from_numpy(test.labels[start : start + _BATCH]).to(device)
-        correct += int((network(resize(images, resolution)).argmax(1) == labels).sum())
-    return correct

@@ -6,23 +6,22 @@ runs/<name>-<network>/      each trial is a run like any other
 """
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from mobisdk.data import open_dataset
 from mobisdk.data.open import DIGITS
-from mobisdk.errors import ConfigError, DataError
+from mobisdk.errors import DataError
 from mobisdk.files import folder_atomically, write_atomically
+from mobisdk.training.documents import format_document, read_document, tell_now
 from mobisdk.training.names import check_name, free_name
-from mobisdk.training.runs import SPEC, read_run
+from mobisdk.training.runs import SPEC, RunSummary, read_run
 from mobisdk.training.sweep.hopeless import Judge
 from mobisdk.training.sweep.spec import SweepSpec, Trial, sweep_from_dict
-from mobisdk.training.sweep.table import TABLE, read_row, write_table
+from mobisdk.training.sweep.table import TABLE, build_row, write_table
 from mobisdk.training.sweep.trial import EpochReport, Executor, TrialEnd, TrialEvent
 
 SCHEMA = "mobisdk.sweep/1"
@@ -89,14 +88,14 @@ def sweep(
     runs.mkdir(parents=True, exist_ok=True)
     document = {
         "schema": SCHEMA,
-        "started_at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "started_at": tell_now(),
         "spec": dataclasses.asdict(spec),
         "stop_hopeless": stop_hopeless,
         "data": {"sha256": dataset.sha256, "classes": len(dataset.classes)},
         "trials": {},
     }
     with folder_atomically(runs / name) as partial:
-        (partial / DOCUMENT).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (partial / DOCUMENT).write_text(format_document(document), encoding="utf-8")
     return _Sweep(runs / name, document, trials, judge, on_progress).run(executor)
 
 
@@ -109,13 +108,7 @@ def read_sweep(folder: Path) -> tuple[SweepSpec, dict[str, Any]]:
     path = folder / DOCUMENT
     if not path.exists():
         raise DataError("there is no such sweep", got=str(folder), hint="Start one with `mobisdk sweep --alpha …`")
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if document["schema"] != SCHEMA:
-            raise DataError("the sweep is of another schema", got=document["schema"], allowed=SCHEMA)
-        return sweep_from_dict(document["spec"]), document
-    except (ConfigError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"the sweep is damaged ({error})", got=str(path)) from error
+    return read_document(path, SCHEMA, "sweep", lambda document: (sweep_from_dict(document["spec"]), document))
 
 
 def resume_sweep(folder: Path, executor: Executor, *, on_progress: OnProgress | None = None) -> SweepResult:
@@ -152,6 +145,8 @@ class _Sweep:
         self._trials = {trial.name: trial for trial in trials}
         self._runs = folder.parent
         self._ends: dict[str, TrialEnd] = {}
+        self._rows: dict[str, dict[str, Any]] = {}
+        """The table's, of trials that are finished."""
         self._epochs: dict[str, tuple[int, int]] = {}
         """Epochs that are whole, and epochs in all, of each trial that has begun."""
         self._read_what_is_done()
@@ -190,27 +185,32 @@ class _Sweep:
             self._epochs[name] = len(run.metrics), run.plan.epochs
             for line in run.metrics:
                 self._keep_on(EpochReport(name, line["epoch"], run.plan.epochs, line["accuracy"], line["seconds"]))
-            if len(run.metrics) >= run.plan.epochs:
-                self._ends[name] = TrialEnd(name, "finished")
+            if run.is_finished:
+                self._finish(run)
             elif self._document["trials"].get(name, {}).get("status") == "stopped":
                 self._ends[name] = TrialEnd(name, "stopped")
 
     def _end(self, end: TrialEnd) -> None:
-        if end.status == "finished":
-            data = read_run(self._runs / end.trial).data
-            if data["sha256"] != self._document["data"]["sha256"]:
-                end = TrialEnd(end.trial, "failed", "it was trained on other data: what lies there has changed")
         self._ends[end.trial] = end
+        if end.status == "finished":
+            run = read_run(self._runs / end.trial)
+            if run.data["sha256"] == self._document["data"]["sha256"]:
+                self._finish(run)
+            else:
+                why = "it was trained on other data: what lies there has changed"
+                self._ends[end.trial] = TrialEnd(end.trial, "failed", why)
         self._write()
+
+    def _finish(self, run: RunSummary) -> None:
+        self._ends[run.name] = TrialEnd(run.name, "finished")
+        self._rows[run.name] = build_row(self._trials[run.name], run)
 
     def _write(self) -> list[dict[str, Any]]:
         self._document["trials"] = {
             name: {"status": end.status, "why": end.why} for name, end in sorted(self._ends.items())
         }
-        text = json.dumps(self._document, indent=2, ensure_ascii=False) + "\n"
-        write_atomically(self._folder / DOCUMENT, text.encode())
-        done = [self._trials[name] for name, end in self._ends.items() if end.status == "finished"]
-        rows = sorted((read_row(trial, self._runs) for trial in done), key=lambda row: row["macs"])
+        write_atomically(self._folder / DOCUMENT, format_document(self._document).encode())
+        rows = sorted(self._rows.values(), key=lambda row: row["macs"])
         write_table(self._folder, rows)
         return rows
 

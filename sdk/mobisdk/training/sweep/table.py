@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mobisdk.accuracy import wilson_interval
 from mobisdk.files import write_atomically
-from mobisdk.training.runs import read_run
+from mobisdk.training.runs import RunSummary
 from mobisdk.training.sweep.spec import Trial
 
 TABLE = "sweep.csv"
@@ -18,11 +17,10 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def read_row(trial: Trial, runs: Path) -> dict[str, Any]:
+def build_row(trial: Trial, run: RunSummary) -> dict[str, Any]:
     """The row of a finished trial: shares in [0, 1], the 95 % interval's ends, seconds of all its epochs."""
-    last = (run := read_run(runs / trial.name)).metrics[-1]
-    low, high = wilson_interval(last["correct"], last["tested"])
-    model = run.plan.model
+    last, model = run.metrics[-1], run.plan.model
+    low, high = last["accuracy_interval"]
     return {
         "arch": model.arch,
         "alpha": model.alpha,
@@ -41,14 +39,14 @@ def read_row(trial: Trial, runs: Path) -> dict[str, Any]:
 
 
 def write_table(folder: Path, rows: Sequence[dict[str, Any]]) -> Path:
-    """Write `sweep.csv` whole, the cheapest network first.
+    """Write `sweep.csv` whole, rows in their order.
 
     A trial that failed, or was stopped early, is in sweep.json alone: its accuracy is not known.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(sorted(rows, key=lambda row: row["macs"]))
+    writer.writerows(rows)
     path = folder / TABLE
     write_atomically(path, text.getvalue().encode())
     return path
