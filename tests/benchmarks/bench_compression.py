@@ -97,7 +97,8 @@ def measure(case: Case, seed: int, data: str, runs: Path) -> dict[str, Any]:
     from mobisdk.cli.compress import build_configs
     from mobisdk.cli.runs_report import read_or_measure
     from mobisdk.report.compression import tell_gain
-    from mobisdk.training.compressed import CompressionPlan, compress_checkpoint, read_compressions
+    from mobisdk.training.compressed import compress_checkpoint, read_compressions
+    from mobisdk.training.compression_work import CompressionPlan
 
     source = train_network(case.network, seed, data, runs)
     name = "-".join([source.parent.name, *case.methods.split(","), *case.settings]).replace("=", "_")

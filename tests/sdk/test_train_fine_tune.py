@@ -1,13 +1,11 @@
 """Trainings that start from a network with weights: their own objective, compressed weights, another data set."""
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from tests.sdk.greys import write_greys
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -18,34 +16,10 @@ from mobisdk.models.checkpoint import Checkpoint, load_checkpoint, load_model
 from mobisdk.specs import InputSpec, ModelSpec
 from mobisdk.training import TrainProgress, TrainSpec, fine_tune, read_run, resume
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 TINY = ModelSpec(alpha=0.1, resolution=32, num_classes=2)
 GREYS = Checkpoint(TINY, InputSpec(32, 32), ("bright", "dark"), origin={"run": "first"})
 HALVED = dataclasses.replace(GREYS, compression=({"technique": "halving"},))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Sums of floats are the same from run to run only in one order."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def greys(tmp_path: Path) -> Path:
-    """Twenty dark and twenty bright images of 32×32."""
-    return write_greys(tmp_path / "greys", {"bright": 180, "dark": 20})
-
-
-def write_greys(folder: Path, brightness: dict[str, int]) -> Path:
-    generator = np.random.default_rng(0)
-    for name, value in brightness.items():
-        (folder / name).mkdir(parents=True)
-        for index in range(20):
-            pixels = value + generator.integers(0, 50, (32, 32, 3), np.uint8)
-            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{index}.png")
-    return folder
 
 
 def make_network() -> nn.Module:

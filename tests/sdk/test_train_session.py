@@ -5,7 +5,6 @@ import itertools
 import json
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from PIL import Image
 
 from mobisdk.accuracy import wilson_interval
 from mobisdk.data import decode_images, open_dataset
@@ -23,29 +21,8 @@ from mobisdk.models.checkpoint import load_model
 from mobisdk.specs import InputSpec, ModelSpec
 from mobisdk.training import TrainedRun, TrainProgress, TrainSpec, read_run, resume, train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 TINY = ModelSpec(alpha=0.1, resolution=32, num_classes=2)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Sums of floats are the same from run to run only in one order."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def greys(tmp_path: Path) -> Path:
-    """Twenty dark and twenty bright images of 32×32."""
-    generator = np.random.default_rng(0)
-    for name, brightness in (("bright", 180), ("dark", 20)):
-        folder = tmp_path / "greys" / name
-        folder.mkdir(parents=True)
-        for index in range(20):
-            pixels = brightness + generator.integers(0, 50, (32, 32, 3), np.uint8)
-            Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{index}.png")
-    return tmp_path / "greys"
 
 
 def stop_at(epoch: int, step: int) -> Any:

@@ -1,7 +1,6 @@
 """Whole trainings of a supernet: the sandwich, what is measured of each width, and that resuming is exact."""
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import safetensors.torch
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from tests.sdk.greys import write_greys
 
 from mobisdk.data import decode_images, open_dataset
 from mobisdk.data.batches import Batch, normalize, resize
@@ -25,30 +25,15 @@ from mobisdk.training.objective import cross_entropy
 from mobisdk.training.sandwich import sandwich
 from mobisdk.training.width_accuracy import list_alphas
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 TINY = ModelSpec(alpha=0.2, resolution=32, num_classes=2)
 SUPERNET = SupernetSpec((0.1, 0.2))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Sums of floats are the same from run to run only in one order."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
 def greys(tmp_path: Path) -> Path:
     """Twenty dark and twenty bright images of 40×40."""
-    generator = np.random.default_rng(0)
-    for name, brightness in (("bright", 180), ("dark", 20)):
-        folder = tmp_path / "greys" / name
-        folder.mkdir(parents=True)
-        for index in range(20):
-            pixels = (brightness + generator.integers(0, 50, (40, 40, 3))).astype(np.uint8)
-            Image.fromarray(pixels).save(folder / f"{index}.png")
-    return tmp_path / "greys"
+    return write_greys(tmp_path / "greys", {"bright": 180, "dark": 20}, side=40)
 
 
 def train_greys(greys: Path, runs: Path, *, on_progress: Any = None, **settings: Any) -> TrainedRun:

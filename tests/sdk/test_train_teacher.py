@@ -1,7 +1,6 @@
 """Whole trainings with a teacher, on two shades of grey: what is kept, what is refused, and that resuming is exact."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +19,9 @@ from mobisdk.specs import InputSpec, ModelSpec
 from mobisdk.training import TrainedRun, TrainProgress, TrainSpec, read_run, resume, train
 from mobisdk.training.distillation_spec import DistillationSpec
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 TINY = ModelSpec(alpha=0.1, resolution=32, num_classes=2)
 TEACHER = ModelSpec(alpha=0.2, resolution=48, num_classes=2)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Sums of floats are the same from run to run only in one order."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def save_greys(folder: Path, brightness: int, count: int, seed: int) -> None:

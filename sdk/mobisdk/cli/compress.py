@@ -56,7 +56,8 @@ def compress(
     trains, exports and compresses again.
     """
     from mobisdk.compression.targets import Target
-    from mobisdk.training.compressed import CompressionPlan, compress_checkpoint
+    from mobisdk.training.compressed import compress_checkpoint
+    from mobisdk.training.compression_work import CompressionPlan
 
     totals = {
         "size_bytes": None if target_size_mb is None else round(target_size_mb * 1e6),
