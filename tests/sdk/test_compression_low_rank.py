@@ -17,6 +17,7 @@ from mobisdk.compression.low_rank import LowRankConfig
 from mobisdk.cost import count_cost
 from mobisdk.errors import ConfigError, DataError
 from mobisdk.models.untrained import create_untrained_model
+from mobisdk.models.variant import SamePadConv2d
 from mobisdk.specs import ModelSpec
 
 SCHEMES = ["scheme_1", "scheme_2", "tucker_2"]
@@ -212,6 +213,19 @@ def test_what_cannot_become_cheaper_is_skipped_with_its_reason(images: Tensor) -
     assert "groups" in reasons["1"]
     assert "padding" in reasons["2"]
     assert "padding" in reasons["3"]
+
+
+@pytest.mark.parametrize("config", [LowRankConfig(ratio=0.9, multiple=1), CpConfig(ratio=0.9, multiple=1)])
+def test_a_layer_that_pads_by_its_maps_size_stays_as_it_is(config: Any) -> None:
+    network = nn.Sequential(SamePadConv2d(16, 16, 3, stride=2))
+    images = draw(1, 16, 8, 8)
+    before = network(images)
+
+    result = compress_(network, config, images=images)
+
+    assert [skipped.name for skipped in result.skipped] == ["0"]
+    assert "padding" in result.skipped[0].reason
+    assert torch.equal(network(images), before)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from mobisdk.compression.layer_selection import CompressibleLayer
+from mobisdk.models.variant import SamePadConv2d
 
 
 def build_chain(layer: CompressibleLayer, scheme: str, ranks: tuple[int, ...]) -> nn.Sequential:
@@ -97,6 +98,8 @@ def why_not(layer: CompressibleLayer) -> str | None:
         return None
     if layer.groups > 1:
         return f"its {layer.groups} groups have few channels to share filters"
+    if isinstance(layer, SamePadConv2d):
+        return "its padding follows the map's size, and cannot be split among factors"
     if isinstance(layer.padding, str) or layer.padding_mode != "zeros":
         return f"its padding ({layer.padding}, {layer.padding_mode}) cannot be split among factors"
     return None
