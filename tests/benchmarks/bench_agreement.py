@@ -13,10 +13,10 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from report import put_table
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "conversion.md"
-BEGIN, END = "<!-- bench-agreement begins -->", "<!-- bench-agreement ends -->"
 RECIPES = (("xnnpack_int8", "android"), ("coreml_int8", "ios"))
 RUN = "bench-agreement"
 
@@ -33,9 +33,7 @@ def main() -> None:
     if not options.data.exists():
         sys.exit(f"{options.data} is not here: bench-agreement needs CIFAR-10 as Parquet, see --data")
     table = write_table(options.data, options.runs, options.checkpoint)
-    text = DOCUMENT.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}", encoding="utf-8")
+    put_table(DOCUMENT, "bench-agreement", table)
 
 
 def write_table(data: Path, runs: Path, checkpoint: Path | None) -> str:

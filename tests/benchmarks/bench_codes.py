@@ -176,32 +176,28 @@ def deep_compression(
     }
 
 
-def dc_lenet_300_100(seed: int) -> Result:
+def dc_lenet(
+    build: Callable[[], nn.Module], seed: int, *, epochs: int, pruned: Callable[[str, nn.Module], bool]
+) -> Result:
     return deep_compression(
-        LeNet300100,
+        build,
         HEADER,
         seed,
         resolution=28,
         rate=2e-3,
-        epochs=20,
+        epochs=epochs,
         sparsities=(0.8, 0.92),
         bits=(5, 5),
-        pruned=lambda name, _: name != "classifier",
+        pruned=pruned,
     )
+
+
+def dc_lenet_300_100(seed: int) -> Result:
+    return dc_lenet(LeNet300100, seed, epochs=20, pruned=lambda name, _: name != "classifier")
 
 
 def dc_lenet_5(seed: int) -> Result:
-    return deep_compression(
-        LeNet5,
-        HEADER,
-        seed,
-        resolution=28,
-        rate=2e-3,
-        epochs=12,
-        sparsities=(0.8, 0.92),
-        bits=(5, 5),
-        pruned=lambda name, _: name in ("second", "hidden"),
-    )
+    return dc_lenet(LeNet5, seed, epochs=12, pruned=lambda name, _: name in ("second", "hidden"))
 
 
 def dc_mobilenet(seed: int) -> Result:

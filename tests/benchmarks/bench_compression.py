@@ -13,16 +13,15 @@ import json
 import math
 import resource
 import statistics
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from report import put_table, tell
 from scipy import stats
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "compression.md"
 ROWS = DOCUMENT.with_name("compression.jsonl")
-BEGIN, END = "<!-- bench-compression begins -->", "<!-- bench-compression ends -->"
 _SMALL = {"resolution": 32, "stem_stride": 1}
 NETWORKS: dict[str, tuple[dict[str, Any], int]] = {
     "full-conv 0.5": ({"arch": "mobilenet_v1_full_conv", "alpha": 0.5, **_SMALL}, 10),
@@ -81,15 +80,7 @@ def main() -> None:
             rows.append(row)
             with options.rows.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row, sort_keys=True) + "\n")
-    text = DOCUMENT.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{write_table(rows)}\n{END}{rest.split(END)[1]}", encoding="utf-8")
-
-
-def tell(line: str) -> None:
-    """How far it is."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+    put_table(DOCUMENT, "bench-compression", write_table(rows))
 
 
 def measure(case: Case, seed: int, data: str, runs: Path) -> dict[str, Any]:

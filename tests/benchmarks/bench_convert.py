@@ -27,9 +27,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from report import put_table
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "conversion.md"
-BEGIN, END = "<!-- bench-convert begins -->", "<!-- bench-convert ends -->"
 VARIANTS = ((1.0, 224), (1.0, 128), (0.5, 224), (0.5, 128))
 PEERS = (
     "mobisdk fp32",
@@ -73,9 +73,7 @@ def main() -> None:
         peaks = measure_peaks(options.threads)
         rows = [measure_variant(folder, alpha, side, options) for alpha, side in VARIANTS[: options.variants]]
     table = write_table(rows, peaks, options)
-    text = DOCUMENT.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}", encoding="utf-8")
+    put_table(DOCUMENT, "bench-convert", table)
 
 
 def export_models(folder: Path) -> None:

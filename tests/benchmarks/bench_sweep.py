@@ -21,7 +21,6 @@ import itertools
 import json
 import multiprocessing
 import statistics
-import sys
 import tempfile
 import threading
 import time
@@ -30,9 +29,10 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
+from report import put_table, tell
+
 DOCUMENT = Path(__file__).parents[2] / "docs" / "conversion.md"
 ROWS = DOCUMENT.with_name("conversion-sweep.jsonl")
-BEGIN, END = "<!-- bench-sweep begins -->", "<!-- bench-sweep ends -->"
 ALPHAS = (0.25, 0.5)
 FIRST = ("xnnpack_fp32", "xnnpack_int8", "coreml_fp16", "coreml_int8", "coreml_palette_4bit")
 """At the smaller α these come before all others."""
@@ -87,15 +87,7 @@ def main() -> None:
                 file.write(json.dumps(dataclasses.asdict(row) | {"versions": VERSIONS}, sort_keys=True) + "\n")
             done[row.key] = row
     table = write_table([done[key] for key in product if key in done], len(product))
-    text = DOCUMENT.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}", encoding="utf-8")
-
-
-def tell(line: str) -> None:
-    """How far it is."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+    put_table(DOCUMENT, "bench-sweep", table)
 
 
 def read_rows(path: Path) -> list[Row]:

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from report import put_table
+
 from mobisdk.devices.host import read_cores, read_device
 from mobisdk.models import list_models
 from mobisdk.specs import ModelSpec
@@ -175,13 +177,8 @@ def run_mobisdk(*arguments: str) -> None:
 
 def write_document(_: Path, work: Path) -> None:
     """Replace the tables of docs/zoo.md, and draw its chart."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-    tables = {"pairs": write_pair_table(work / "pairs"), "networks": write_network_table(work)}
-    for name, table in tables.items():
-        begin, end = f"<!-- bench-zoo {name} begins -->", f"<!-- bench-zoo {name} ends -->"
-        before, rest = text.split(begin)
-        text = f"{before}{begin}\n{table}\n{end}{rest.split(end)[1]}"
-    DOCUMENT.write_text(text, encoding="utf-8")
+    put_table(DOCUMENT, "bench-zoo pairs", write_pair_table(work / "pairs"))
+    put_table(DOCUMENT, "bench-zoo networks", write_network_table(work))
     log = work / "latency.jsonl"
     against = ("--logs", str(log)) if log.exists() else ("--against", "macs")
     run_mobisdk("models", "chart", str(CHART), "--runs", str(work / "networks"), *against)

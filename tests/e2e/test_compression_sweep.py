@@ -7,13 +7,12 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.sdk.untrained_checkpoint import save_untrained
 from typer.testing import CliRunner
 
 from mobisdk.cli.app import app
 from mobisdk.compression import list_methods
-from mobisdk.models.checkpoint import Checkpoint, save_checkpoint
-from mobisdk.models.untrained import create_untrained_model
-from mobisdk.specs import InputSpec, ModelSpec
+from mobisdk.specs import ModelSpec
 
 SPEC = ModelSpec("lenet_5", resolution=32, num_classes=10)
 SETTINGS = {
@@ -26,11 +25,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("base") / "network.safetensors"
-    labels = tuple(str(digit) for digit in range(10))
-    checkpoint = Checkpoint(SPEC, InputSpec(32, 32), labels, origin={"data": "digits", "run": "base"})
-    save_checkpoint(path, checkpoint, create_untrained_model(SPEC, seed=0).state_dict())
-    return path
+    return save_untrained(tmp_path_factory.mktemp("base"), SPEC)
 
 
 def run(*arguments: str) -> str:

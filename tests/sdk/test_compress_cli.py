@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.sdk.untrained_checkpoint import save_untrained
 from typer.testing import CliRunner
 
 from mobisdk.cli.app import app
@@ -14,9 +15,8 @@ from mobisdk.compression.low_rank import LowRankConfig
 from mobisdk.compression.magnitude_pruning import MagnitudePruningConfig
 from mobisdk.cost import count_cost
 from mobisdk.errors import ConfigError
-from mobisdk.models.checkpoint import Checkpoint, save_checkpoint
 from mobisdk.models.untrained import create_untrained_model
-from mobisdk.specs import InputSpec, ModelSpec
+from mobisdk.specs import ModelSpec
 from mobisdk.training.compressed import read_compressions
 
 _SOME = "blocks.6.conv,blocks.7.conv,blocks.8.conv"
@@ -25,11 +25,7 @@ SPEC = ModelSpec("mobilenet_v1_full_conv", alpha=0.125, resolution=32, num_class
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("base") / "network.safetensors"
-    labels = tuple(str(digit) for digit in range(10))
-    checkpoint = Checkpoint(SPEC, InputSpec(32, 32), labels, origin={"data": "digits", "run": "base"})
-    save_checkpoint(path, checkpoint, create_untrained_model(SPEC, seed=0).state_dict())
-    return path
+    return save_untrained(tmp_path_factory.mktemp("base"), SPEC)
 
 
 def compress(source: Path, runs: Path, *options: str) -> dict[str, Any]:
