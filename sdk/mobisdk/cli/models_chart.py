@@ -44,13 +44,13 @@ def chart(
     from mobisdk.cli.comparable_runs import list_comparable_runs
     from mobisdk.files import write_atomically
     from mobisdk.report.charts.networks import draw_networks, network_points
-    from mobisdk.report.charts.picture import FORMATS, draw_page, draw_picture
+    from mobisdk.report.charts.picture import CHART_FORMATS, draw_chart
 
-    if output.suffix not in (*FORMATS, ".html") or not output.parent.is_dir():
+    if output.suffix not in CHART_FORMATS or not output.parent.is_dir():
         raise ConfigError(
             "the chart's file must be a picture or a page, in a folder that is there",
             got=str(output),
-            allowed=", ".join((*FORMATS, ".html")),
+            allowed=", ".join(CHART_FORMATS),
         )
     trained = {run.plan.model: run.metrics[-1] for run in list_comparable_runs(runs)}
     costs = (
@@ -73,8 +73,7 @@ def chart(
             for spec, found in drawn.items()
         ]
     )
-    spec = draw_networks(points, against.value)
-    write_atomically(output, draw_page(spec) if output.suffix == ".html" else draw_picture(spec, output.suffix))
+    write_atomically(output, draw_chart(draw_networks(points, against.value), output.suffix))
     say(f"Chart: {output}")
     if json:
         print_json({"file": str(output), "against": against.value, "networks": points})

@@ -155,28 +155,27 @@ def _compare(bundle: "Bundle", options: _Comparing) -> Iterator[Check]:
 
 
 def _check_chart(chart: Path | None, layers: bool, bundles: int) -> None:
-    from mobisdk.report.charts.picture import FORMATS
+    from mobisdk.report.charts.picture import CHART_FORMATS
 
     if chart is None:
         return
     if not layers or bundles > 1:
         raise ConfigError("--chart draws the layers of one bundle", got=f"{bundles} of them", hint="Add --layers")
-    if chart.suffix not in (*FORMATS, ".html") or not chart.parent.is_dir():
-        allowed = ", ".join((*FORMATS, ".html"))
+    if chart.suffix not in CHART_FORMATS or not chart.parent.is_dir():
+        allowed = ", ".join(CHART_FORMATS)
         raise ConfigError("--chart must name a picture or a page in a folder", got=str(chart), allowed=allowed)
 
 
 def _draw(checks: list[Check], chart: Path) -> None:
     from mobisdk.files import write_atomically
     from mobisdk.report.charts.layers import draw_layers
-    from mobisdk.report.charts.picture import draw_page, draw_picture
+    from mobisdk.report.charts.picture import draw_chart
 
     measured = [check.figures["layers"] for check in checks if check.figures.get("layers")]
     if not measured:
         say("There is no chart: no layer was measured.")
         return
-    spec = draw_layers(measured[0])
-    write_atomically(chart, draw_page(spec) if chart.suffix == ".html" else draw_picture(spec, chart.suffix))
+    write_atomically(chart, draw_chart(draw_layers(measured[0]), chart.suffix))
     say(f"Chart: {chart}")
 
 

@@ -10,14 +10,22 @@ from mobisdk.errors import ConfigError
 from mobisdk.report.charts.theme import CONFIG
 
 FORMATS: Final = (".svg", ".png")
+_PAGE: Final = ".html"
+CHART_FORMATS: Final = (*FORMATS, _PAGE)
+"""Of a chart by itself: pictures, and a page whose marks tell their figures."""
 _STYLES: Final = Path(__file__).parents[1] / "page" / "report.css"
 _WIDTH = 640
 _SCALE = 2.0
 """Pixels of a PNG for each of the chart's: sharp on a dense screen."""
 
 
-def draw_page(spec: Mapping[str, Any]) -> bytes:
-    """Draw a chart that `compose` made as one HTML file, whose marks tell their figures; it needs no network."""
+def draw_chart(spec: Mapping[str, Any], file_format: str) -> bytes:
+    """Draw a chart that `compose` made as a file of one of `CHART_FORMATS`."""
+    return _draw_page(spec) if file_format == _PAGE else draw_picture(spec, file_format)
+
+
+def _draw_page(spec: Mapping[str, Any]) -> bytes:
+    """One HTML file that needs no network."""
     import vl_convert
 
     return vl_convert.vegalite_to_html(_in_light(spec), bundle=True).encode()
