@@ -27,10 +27,12 @@ def test_pointwise_values_and_gradients_are_those_of_the_plain_convolution() -> 
     check_same(plain, features, PointwiseConv2d)
 
 
-@pytest.mark.parametrize("side", [1, 2, 7])
-def test_strided_depthwise_in_bfloat16_is_as_exact_as_the_plain_convolution(side: int) -> None:
+@pytest.mark.parametrize("side", [1, 2, 7, 8])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("taps", [3, 5])
+def test_depthwise_in_bfloat16_is_as_exact_as_the_plain_convolution(side: int, stride: int, taps: int) -> None:
     """Both round to 8 bits; float64 of the same rounded numbers says how far off they may be."""
-    plain = nn.Sequential(nn.Conv2d(16, 16, 3, 2, 1, groups=16, bias=False))
+    plain = nn.Sequential(nn.Conv2d(16, 16, taps, stride, taps // 2, groups=16, bias=False))
     with torch.no_grad():
         plain[0].weight.copy_(plain[0].weight.bfloat16())
     features = torch.randn(8, 16, side, side).bfloat16().float().to(memory_format=torch.channels_last)

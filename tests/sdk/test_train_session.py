@@ -193,7 +193,7 @@ def test_train_when_numbers_overflow_then_config_error_names_step_and_images(
     with pytest.raises(
         ConfigError, match=rf"{what} at step \d+, epoch \d+, on .*\.png.* and {more} more.*--lr"
     ) as caught:
-        train_greys(greys, tmp_path / "runs", learning_rate=100.0, epochs=20, batch_size=batch_size)
+        train_greys(greys, tmp_path / "runs", learning_rate=100.0, epochs=60, batch_size=batch_size)
 
     assert str(greys) in str(caught.value)
 

@@ -5,6 +5,11 @@ import math
 import torch
 from torch import nn
 
+from mobisdk.layers.depthwise import is_depthwise
+
+_DEVIATION = 0.1
+"""Of a depthwise filter from the one that changes nothing."""
+
 
 @torch.no_grad()
 def initialize_(model: nn.Module) -> None:
@@ -26,3 +31,17 @@ def initialize_(model: nn.Module) -> None:
             continue
         if module.bias is not None:
             module.bias.zero_()
+
+
+@torch.no_grad()
+def begin_with_pointwise_(model: nn.Module) -> None:
+    """Make depthwise filters nearly the identity, so that training begins with a chain of half the depth.
+
+    Without residual connections the gradient of a deep chain of norms is noise at first. MobileNetV1 0.5 on CIFAR-10,
+    four epochs at 24x24, one seed: 64.9 % instead of 62.0 %.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d) and is_depthwise(module):
+            rows, columns = module.kernel_size
+            module.weight.mul_(_DEVIATION / math.sqrt(2.0 / (rows * columns)))
+            module.weight[:, :, rows // 2, columns // 2] += 1.0

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 
 from mobisdk.layers import ConvNormAct, SeparableConv2d
-from mobisdk.models.initialization import initialize_
+from mobisdk.models.initialization import begin_with_pointwise_, initialize_
 from mobisdk.models.width import scale_widths
 from mobisdk.specs import ModelSpec
 
@@ -52,6 +52,7 @@ class MobileNetV1(nn.Module):
         )
         self.classifier = nn.Linear(widths[-1], spec.num_classes)
         initialize_(self)
+        begin_with_pointwise_(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of normalized images."""

@@ -17,6 +17,7 @@ from mobisdk.training.fast_convolutions import sped_up_convolutions
 from mobisdk.training.objective import Objective, cross_entropy
 from mobisdk.training.optimization import build_optimizer
 from mobisdk.training.plan import TrainingPlan, small_epochs
+from mobisdk.training.threads import count_parts, split_over_threads
 
 _WARM_UP, _STEPS = 2, 5
 _MARGIN = 1.06
@@ -47,11 +48,13 @@ def measure_pace(
         copied = create_model(plan.model) if network is None else copy.deepcopy(network)
         copied.to(plan.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         objective = objective or cross_entropy(plan.label_smoothing)
+        parts = count_parts(copied, plan, 1)
         with sped_up_convolutions(copied):
-            full = _measure_epoch(copied, objective, plan, train, plan.input.crop)
-            small = (
-                _measure_epoch(copied, objective, plan, train, plan.small_resolution) if plan.small_resolution else full
-            )
+            with split_over_threads(objective, copied, parts) as split:
+                full = _measure_epoch(copied, split, plan, train, plan.input.crop)
+                small = (
+                    _measure_epoch(copied, split, plan, train, plan.small_resolution) if plan.small_resolution else full
+                )
             return Pace(full, small, _measure_test(copied, plan, test))
 
 

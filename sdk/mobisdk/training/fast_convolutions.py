@@ -17,7 +17,7 @@ from mobisdk.layers.standing_in import stand_in
 
 
 class DepthwiseConv2d(nn.Conv2d):
-    """A depthwise convolution, quick on small maps and, where it strides, in bfloat16.
+    """A depthwise convolution, quick on small maps and in bfloat16.
 
     On maps smaller than the filters oneDNN has no kernel for the filters' gradient: what it does instead takes 10 to 40
     times as long, an eighth of a whole step at 32×32. The map is grown to the filters' size and the result cut: zeros
@@ -38,35 +38,59 @@ class DepthwiseConv2d(nn.Conv2d):
         return convolved.contiguous(memory_format=torch.channels_last)
 
     def _convolve(self, features: Tensor) -> Tensor:
-        if max(self.stride) == 1 or self.bias is not None or not torch.is_autocast_enabled("cpu"):
+        is_plain = self.bias is None and self.out_channels == self.groups
+        if not is_plain or not torch.is_autocast_enabled("cpu"):
             return super().forward(features)
         dtype = torch.get_autocast_dtype("cpu")
-        arguments = (list(self.stride), list(cast(tuple[int, int], self.padding)), self.groups)
-        convolved: Tensor = _StridedDepthwise.apply(features.to(dtype), self.weight.to(dtype), *arguments)  # type: ignore[no-untyped-call]
+        convolved: Tensor = _Depthwise.apply(  # type: ignore[no-untyped-call]
+            features.to(dtype), self.weight.to(dtype), self.stride, cast(tuple[int, int], self.padding)
+        )
         return convolved
 
 
-class _StridedDepthwise(torch.autograd.Function):
-    """The input's gradient of a strided depthwise convolution in float32: in bfloat16 oneDNN takes 50 times as long."""
+class _Depthwise(torch.autograd.Function):
+    """A depthwise convolution whose input's gradient is a convolution forward, by the mirrored filters.
+
+    oneDNN's own gradient takes twice as long in bfloat16, and 50 times where the convolution strides.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, features: Tensor, weight: Tensor, stride: list[int], padding: list[int], groups: int
+        ctx: Any, features: Tensor, weight: Tensor, stride: tuple[int, int], padding: tuple[int, int]
     ) -> Tensor:
         ctx.save_for_backward(features, weight)
-        ctx.arguments = (None, stride, padding, [1, 1], False, [0, 0], groups)
-        return F.conv2d(features, weight, None, stride, padding, 1, groups)
+        ctx.stride, ctx.padding = stride, padding
+        return F.conv2d(features, weight, None, stride, padding, groups=len(weight))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         features, weight = ctx.saved_tensors
         (gradient,) = gradients
-        backward = torch.ops.aten.convolution_backward
-        of_features, _, _ = backward(
-            gradient.float(), features.float(), weight.float(), *ctx.arguments, [True, False, False]
+        arguments = (None, ctx.stride, ctx.padding, (1, 1), False, (0, 0), len(weight))
+        _, of_weight, _ = torch.ops.aten.convolution_backward(
+            gradient, features, weight, *arguments, [False, True, False]
         )
-        _, of_weight, _ = backward(gradient, features, weight, *ctx.arguments, [False, True, False])
-        return of_features.to(features.dtype), of_weight, None, None, None
+        spread = _spread(
+            gradient,
+            ctx.stride,
+            [
+                size + 2 * rim - side + 1
+                for size, rim, side in zip(features.shape[2:], ctx.padding, weight.shape[2:], strict=True)
+            ],
+        )
+        rims = [side - 1 - rim for side, rim in zip(weight.shape[2:], ctx.padding, strict=True)]
+        of_features = F.conv2d(spread, weight.flip(2, 3), None, 1, rims, groups=len(weight))
+        return of_features, of_weight, None, None
+
+
+def _spread(gradient: Tensor, stride: tuple[int, int], size: list[int]) -> Tensor:
+    """What a convolution without stride would have been given back: zeros where the stride steps over."""
+    if stride == (1, 1):
+        return gradient
+    shape = (*gradient.shape[:2], *size)
+    spread = torch.empty(shape, dtype=gradient.dtype, memory_format=torch.channels_last).zero_()
+    spread[:, :, :: stride[0], :: stride[1]] = gradient
+    return spread
 
 
 class PointwiseConv2d(nn.Conv2d):

@@ -26,6 +26,7 @@ from mobisdk.training.recorder import Recorder
 from mobisdk.training.runs import STATE
 from mobisdk.training.sandwich import sandwich
 from mobisdk.training.state import SafetensorsIO
+from mobisdk.training.threads import count_parts, split_over_threads
 from mobisdk.training.width_accuracy import measure_widths
 
 _ONE = Processes()
@@ -84,6 +85,8 @@ def fit(
         if plan.supernet is not None and isinstance(train, DecodedImages):
             objective = sandwich(plan.model, plan.supernet, objective)
             widths = measure_widths(plan.model, plan.input, plan.supernet, train, test)
+        parts = count_parts(network, plan, processes.size)
+        objective = stack.enter_context(split_over_threads(objective, network, parts))
         module = Classification(network, objective, plan, train, test, processes.part)
         recorder = Recorder(folder, plan, labels, compression, module, on_progress, widths)
         trainer = Trainer(
