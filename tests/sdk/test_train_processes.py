@@ -37,7 +37,8 @@ torch.set_num_threads(1)
 folder = Path(sys.argv[1])
 dataset = open_dataset("digits")
 spec = TrainSpec(
-    ModelSpec(alpha=0.1, resolution=32, stem_stride=2), epochs=1, batch_size=64, precision="float32", ema_decay=0.0
+    ModelSpec(alpha=0.1, resolution=32, stem_stride=2), epochs=1, batch_size=64, precision="float32", ema_decay=0.0,
+    learning_rate=0.04,
 )
 plan = plan_training(spec, dataset, choose_input(dataset, 32))
 torch.manual_seed(0)
@@ -94,7 +95,7 @@ def test_losses_of_two_processes_are_those_of_one_for_twenty_steps(tmp_path: Pat
 
     assert len(one["losses"]) == 22
     np.testing.assert_allclose(two["losses"][:20], one["losses"][:20], rtol=0, atol=1e-4)
-    assert np.ptp(one["losses"][:20]) > 0.005  # they move fifty times as far
+    assert np.ptp(one["losses"][:20]) > 0.02  # they move two hundred times as far
     assert abs(two["correct"] - one["correct"]) <= 3
 
 

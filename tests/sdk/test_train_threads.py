@@ -11,7 +11,7 @@ from mobisdk.models import create_model
 from mobisdk.specs import InputSpec, ModelSpec, SupernetSpec
 from mobisdk.training.objective import cross_entropy
 from mobisdk.training.plan import TrainingPlan
-from mobisdk.training.threads import count_parts, cut_batch, split_over_threads
+from mobisdk.training.threads import answer_in_threads, count_parts, cut_batch, part_threads, split_over_threads
 
 SPEC = ModelSpec(alpha=0.25, resolution=32, stem_stride=1, num_classes=3)
 
@@ -46,8 +46,8 @@ def test_loss_and_gradients_are_the_whole_batch_s_where_no_norm_looks_at_it() ->
     wanted = objective(network, batch)
     wanted_gradients = gradients(network, 2 * wanted)
 
-    with split_over_threads(objective, network, 3) as split:
-        found = split(network, batch)
+    with part_threads(3) as threads:
+        found = split_over_threads(objective, network, threads)(network, batch)
 
         assert torch.allclose(found, wanted, rtol=1e-12)
         for ours, theirs in zip(gradients(network, 2 * found), wanted_gradients, strict=True):
@@ -59,8 +59,8 @@ def test_norms_see_their_part_and_their_statistics_are_the_mean() -> None:
     parts = [copy.deepcopy(network), copy.deepcopy(network)]
     losses = [objective(part, piece) for part, piece in zip(parts, cut_batch(batch, 2), strict=True)]
 
-    with split_over_threads(objective, network, 2) as split:
-        loss = split(network, batch)
+    with part_threads(2) as threads:
+        loss = split_over_threads(objective, network, threads)(network, batch)
 
     assert torch.allclose(loss, (losses[0] + losses[1]) / 2)
     means = [part.get_buffer("stem.norm.running_mean") for part in parts]
@@ -72,7 +72,8 @@ def test_steps_repeat_bit_for_bit_in_any_precision() -> None:
     def train(dtype: torch.dtype | None) -> list[Tensor]:
         network, objective = make_network(), cross_entropy(0.1)
         optimizer = torch.optim.SGD(network.parameters(), 0.01)
-        with split_over_threads(objective, network, 2) as split:
+        with part_threads(2) as threads:
+            split = split_over_threads(objective, network, threads)
             for _ in range(3):
                 with torch.autocast("cpu", dtype, enabled=dtype is not None):
                     loss = split(network, make_batch(8))
@@ -91,7 +92,8 @@ def test_what_is_frozen_stays_without_gradient_and_an_error_in_a_thread_is_the_c
     network = make_network()
     network.requires_grad_(False)
     network.get_submodule("classifier").requires_grad_(True)
-    with split_over_threads(cross_entropy(0.0), network, 2) as split:
+    with part_threads(2) as threads:
+        split = split_over_threads(cross_entropy(0.0), network, threads)
         split(network, make_batch(8)).backward()
         assert [name for name, parameter in network.named_parameters() if parameter.grad is not None] == [
             "classifier.weight",
@@ -99,6 +101,12 @@ def test_what_is_frozen_stays_without_gradient_and_an_error_in_a_thread_is_the_c
         ]
         with pytest.raises(IndexError, match="out of bounds"):
             split(network, make_batch(8)._replace(labels=torch.full((8,), 9)))
+
+
+def test_answers_are_those_of_one_thread_in_the_same_order() -> None:
+    network, images = make_network().eval(), make_batch(7).images
+    with part_threads(2) as threads, torch.no_grad():
+        assert torch.allclose(answer_in_threads(network, images, threads), network(images), atol=1e-6)
 
 
 def test_a_batch_is_cut_evenly_with_all_that_belongs_to_it() -> None:

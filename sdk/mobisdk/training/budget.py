@@ -17,7 +17,7 @@ from mobisdk.training.fast_convolutions import sped_up_convolutions
 from mobisdk.training.objective import Objective, cross_entropy
 from mobisdk.training.optimization import build_optimizer
 from mobisdk.training.plan import TrainingPlan, small_epochs
-from mobisdk.training.threads import count_parts, split_over_threads
+from mobisdk.training.threads import Threads, answer_in_threads, count_parts, part_threads, split_over_threads
 
 _WARM_UP, _STEPS = 2, 5
 _MARGIN = 1.06
@@ -48,14 +48,13 @@ def measure_pace(
         copied = create_model(plan.model) if network is None else copy.deepcopy(network)
         copied.to(plan.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         objective = objective or cross_entropy(plan.label_smoothing)
-        parts = count_parts(copied, plan, 1)
-        with sped_up_convolutions(copied):
-            with split_over_threads(objective, copied, parts) as split:
-                full = _measure_epoch(copied, split, plan, train, plan.input.crop)
-                small = (
-                    _measure_epoch(copied, split, plan, train, plan.small_resolution) if plan.small_resolution else full
-                )
-            return Pace(full, small, _measure_test(copied, plan, test))
+        with sped_up_convolutions(copied), part_threads(count_parts(copied, plan, 1)) as threads:
+            objective = split_over_threads(objective, copied, threads)
+            full = _measure_epoch(copied, objective, plan, train, plan.input.crop)
+            small = (
+                _measure_epoch(copied, objective, plan, train, plan.small_resolution) if plan.small_resolution else full
+            )
+            return Pace(full, small, _measure_test(copied, plan, test, threads))
 
 
 def fit_epochs(plan: TrainingPlan, pace: Pace, seconds: float) -> TrainingPlan:
@@ -107,13 +106,12 @@ def _measure_epoch(
     return statistics.median(seconds[_WARM_UP:]) * len(batches)
 
 
-@torch.inference_mode()
-def _measure_test(network: nn.Module, plan: TrainingPlan, test: DecodedImages) -> float:
+def _measure_test(network: nn.Module, plan: TrainingPlan, test: DecodedImages, threads: Threads | None) -> float:
     batches = HeldOutBatches(test, plan.input, batch_size=plan.batch_size, device=plan.device)
     network.eval()
     seconds = []
     for batch, _ in zip(batches, range(_WARM_UP + 1), strict=False):
         started = time.perf_counter()
-        float(network(batch.images).sum())
+        float(answer_in_threads(network, batch.images, threads).sum())
         seconds.append(time.perf_counter() - started)
     return min(seconds) * len(batches)

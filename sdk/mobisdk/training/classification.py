@@ -18,6 +18,7 @@ from mobisdk.training.objective import Objective
 from mobisdk.training.optimization import build_optimizer, build_schedule
 from mobisdk.training.plan import TrainingPlan
 from mobisdk.training.processes import mean_over_processes, sum_over_processes
+from mobisdk.training.threads import Threads, answer_in_threads
 
 _HELD_OUT_BATCH = 256
 _NAMES_SHOWN = 5
@@ -41,6 +42,7 @@ class Classification(LightningModule):
         train: TrainingImages,
         test: DecodedImages,
         part: slice = slice(None),
+        threads: Threads | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -58,6 +60,7 @@ class Classification(LightningModule):
         self._train = train
         self._test = test
         self._part = part
+        self._threads = threads
         self._last_indices = torch.empty(0, dtype=torch.int64)
         self.batches = self._cut(epoch=0)
         """This epoch's."""
@@ -147,7 +150,8 @@ class Classification(LightningModule):
 
     def validation_step(self, batch: Batch) -> None:
         """Count the images that the result names right."""
-        self.correct += int((self.result(batch.images).argmax(1) == batch.labels).sum())
+        logits = answer_in_threads(self.result, batch.images, self._threads)
+        self.correct += int((logits.argmax(1) == batch.labels).sum())
 
     def on_validation_epoch_end(self) -> None:
         """Add what the other processes counted."""

@@ -26,7 +26,7 @@ from mobisdk.training.recorder import Recorder
 from mobisdk.training.runs import STATE
 from mobisdk.training.sandwich import sandwich
 from mobisdk.training.state import SafetensorsIO
-from mobisdk.training.threads import count_parts, split_over_threads
+from mobisdk.training.threads import count_parts, part_threads, split_over_threads
 from mobisdk.training.width_accuracy import measure_widths
 
 _ONE = Processes()
@@ -85,9 +85,9 @@ def fit(
         if plan.supernet is not None and isinstance(train, DecodedImages):
             objective = sandwich(plan.model, plan.supernet, objective)
             widths = measure_widths(plan.model, plan.input, plan.supernet, train, test)
-        parts = count_parts(network, plan, processes.size)
-        objective = stack.enter_context(split_over_threads(objective, network, parts))
-        module = Classification(network, objective, plan, train, test, processes.part)
+        threads = stack.enter_context(part_threads(count_parts(network, plan, processes.size)))
+        objective = split_over_threads(objective, network, threads)
+        module = Classification(network, objective, plan, train, test, processes.part, threads)
         recorder = Recorder(folder, plan, labels, compression, module, on_progress, widths)
         trainer = Trainer(
             max_epochs=plan.epochs,

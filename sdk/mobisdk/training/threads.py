@@ -8,6 +8,7 @@ import contextlib
 import copy
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -36,23 +37,46 @@ def count_parts(network: nn.Module, plan: TrainingPlan, processes: int) -> int:
     return max(1, min(torch.get_num_threads(), plan.batch_size // _FEWEST_IMAGES))
 
 
+@dataclass(frozen=True)
+class Threads:
+    """As many as a batch has parts."""
+
+    parts: int
+    pool: ThreadPoolExecutor
+
+
 @contextlib.contextmanager
-def split_over_threads(objective: Objective, network: nn.Module, parts: int) -> Iterator[Objective]:
-    """For a while, `objective` computed in `parts` threads, for this `network` only.
+def part_threads(parts: int) -> Iterator[Threads | None]:
+    """Threads that share torch's own among them; none where there is one part."""
+    if parts == 1:
+        yield None
+        return
+    threads = max(1, torch.get_num_threads() // parts)
+    with ThreadPoolExecutor(parts, "part", torch.set_num_threads, (threads,)) as pool:
+        yield Threads(parts, pool)
+
+
+def answer_in_threads(network: nn.Module, images: Tensor, threads: Threads | None) -> Tensor:
+    """Logits of a network in evaluation mode, without gradients."""
+
+    def answer(part: Tensor) -> Tensor:
+        with torch.inference_mode():  # a thread's own setting
+            logits: Tensor = network(part)
+        return logits
+
+    return answer(images) if threads is None else torch.cat(list(threads.pool.map(answer, images.chunk(threads.parts))))
+
+
+def split_over_threads(objective: Objective, network: nn.Module, threads: Threads | None) -> Objective:
+    """`objective` computed in the threads, for this `network` only.
 
     The loss is the mean of the parts' losses, each weighed by its images; so are batch-norm statistics, which each part
     has of its own images. One thread adds all gradients up, in order: the same seed gives the same weights, but for
     networks that draw random numbers themselves (dropout).
     """
-    if parts == 1:
-        yield objective
-        return
-    threads = max(1, torch.get_num_threads() // parts)
-    with ThreadPoolExecutor(parts, "part", torch.set_num_threads, (threads,)) as pool:
-        yield _split(objective, network, parts, pool)
-
-
-def _split(objective: Objective, network: nn.Module, parts: int, pool: ThreadPoolExecutor) -> Objective:
+    if threads is None:
+        return objective
+    parts = threads.parts
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     shared: dict[int, Any] = {id(parameter): parameter for parameter in network.parameters()}
     networks = [network, *(copy.deepcopy(network, dict(shared)) for _ in range(parts - 1))]
@@ -72,7 +96,7 @@ def _split(objective: Objective, network: nn.Module, parts: int, pool: ThreadPoo
         for own in buffers[1:]:
             torch._foreach_copy_(own, buffers[0])
         shares = [len(piece.labels) / len(batch.labels) for piece in pieces]
-        tasks = [pool.submit(take, part, piece, shares[part], dtype) for part, piece in enumerate(pieces)]
+        tasks = [threads.pool.submit(take, part, piece, shares[part], dtype) for part, piece in enumerate(pieces)]
         results = [task.result() for task in tasks]
         _average(buffers[: len(pieces)], shares)
         loss: Tensor = _PartsLoss.apply(results, *trained)  # type: ignore[no-untyped-call]
