@@ -5,14 +5,17 @@ import dataclasses
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from mobisdk.errors import ConfigError, DataError, UnsupportedError
 from mobisdk.models import create_model, list_models
+from mobisdk.models.channel_maps import cut
 from mobisdk.models.supernet import (
     NarrowNetwork,
     calibration_order,
     narrow_spec,
     scale_input,
+    share_weights,
     slice_network,
 )
 from mobisdk.models.untrained import estimate_batch_norm_
@@ -119,7 +122,7 @@ def test_narrow_network_trains_views_of_the_wide_ones_first_channels_alone() -> 
     narrow = NarrowNetwork(wide, ModelSpec("mobilenet_v1", 0.25, 32, num_classes=3))
     before = {name: buffer.clone() for name, buffer in wide.named_buffers()}
 
-    narrow(wide, make_images(4, 32)).square().sum().backward()
+    narrow(share_weights(wide, [narrow])[1], make_images(4, 32)).square().sum().backward()
 
     stem = wide.stem.conv.weight.grad
     assert stem[:8].abs().min() > 0
@@ -131,6 +134,27 @@ def test_narrow_network_trains_views_of_the_wide_ones_first_channels_alone() -> 
     assert wide.classifier.weight.grad[:, 256:].abs().max() == 0
     for name, buffer in wide.named_buffers():  # the wide one's statistics are its own
         assert torch.equal(buffer, before[name])
+
+
+def test_shared_weights_give_the_gradients_that_views_of_the_wide_ones_would() -> None:
+    for arch in ("mobilenet_v1", "squeezenet_1_1"):  # whose joined channels are several runs
+        wide, images = build(arch, 0.5).double(), make_images(4, 48).double()
+        narrow = [NarrowNetwork(wide, ModelSpec(arch, alpha, 48, num_classes=3)) for alpha in (0.25, 0.35)]
+        for network in narrow:
+            network.module.eval()  # no dropout
+
+        weights = dict(wide.named_parameters())
+        views = [{name: cut(weights[name], part) for name, part in network.selections.items()} for network in narrow]
+        gradients = []
+        for own, *parts in ([weights, *views], share_weights(wide, narrow)):
+            loss = functional_call(wide, own, (images,)).square().sum()
+            for network, part in zip(narrow, parts, strict=True):
+                loss = loss + network(part, images).pow(3).sum()
+            gradients.append(torch.autograd.grad(loss, list(weights.values())))
+
+        for expected, found in zip(*gradients, strict=True):
+            assert expected.any()
+            torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_narrow_network_gives_what_a_slice_gives_in_training() -> None:
@@ -145,7 +169,9 @@ def test_narrow_network_gives_what_a_slice_gives_in_training() -> None:
                 module.train()
 
         with torch.no_grad():
-            torch.testing.assert_close(narrow(wide, images), plain(images), atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(
+                narrow(share_weights(wide, [narrow])[1], images), plain(images), atol=1e-5, rtol=1e-5
+            )
 
 
 def test_slice_network_when_images_are_no_batch_then_data_error() -> None:

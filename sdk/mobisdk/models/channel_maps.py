@@ -1,5 +1,6 @@
 """Which weights of a wide network make up a narrower one of the same architecture."""
 
+import itertools
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,6 +69,21 @@ def cut(tensor: Tensor, selection: Selection) -> Tensor:
         parts = [tensor.narrow(axis, start, length) for start, length in runs]
         tensor = parts[0] if len(parts) == 1 else torch.cat(parts, axis)
     return tensor
+
+
+def add_part_(total: Tensor, selection: Selection, part: Tensor) -> None:
+    """Add `part` where `cut` would find it in `total`."""
+    axes = []
+    for runs in selection:
+        ends = list(itertools.accumulate(length for _, length in runs))
+        axes.append(
+            [
+                (slice(start, start + length), slice(end - length, end))
+                for (start, length), end in zip(runs, ends, strict=True)
+            ]
+        )
+    for pieces in itertools.product(*axes):
+        total[tuple(there for there, _ in pieces)] += part[tuple(here for _, here in pieces)]
 
 
 def _find_runs(indices: tuple[int, ...]) -> tuple[tuple[int, int], ...]:

@@ -3,24 +3,26 @@
 Source: Yu and Huang 2019, "Universally Slimmable Networks and Improved Training Techniques" (arXiv:1903.05134).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from mobisdk.errors import ConfigError
-from mobisdk.models.channel_maps import cut, select_weights
+from mobisdk.models.channel_maps import Selection, add_part_, cut, select_weights
 from mobisdk.models.registry import create_model
 from mobisdk.models.untrained import create_untrained_model, estimate_batch_norm_
 from mobisdk.specs import InputSpec, ModelSpec, SupernetSpec
 
 
 class NarrowNetwork:
-    """A supernet at one width, without weights of its own: they are views of the supernet's in every call.
+    """A supernet at one width, without weights of its own: `share_weights` gives it the supernet's in every step.
 
-    Batch norms take the statistics of the batch, as in training: a supernet has none for each width.
+    Batch norms take the statistics of the batch, as in training: a supernet has none for each width. `wide` may be on
+    the meta device.
 
     Raises:
         UnsupportedError: the supernet's architecture cannot be cut to this width.
@@ -33,14 +35,57 @@ class NarrowNetwork:
         for norm in _norms(self.module):
             norm.running_mean = norm.running_var = norm.num_batches_tracked = None
             norm.track_running_stats = False
-        self._selections = select_weights(wide, self.module)
+        self.selections = select_weights(wide, self.module)
+        """By name, the part of each of the supernet's weights."""
 
-    def __call__(self, wide: nn.Module, images: Tensor) -> Tensor:
-        """Logits (N,num_classes) of normalized (N,3,H,W); gradients reach the weights of `wide`."""
-        weights = dict(wide.named_parameters())
-        views = {name: cut(weights[name], selection) for name, selection in self._selections.items()}
-        logits: Tensor = functional_call(self.module, views, (images,), strict=True)
+    def __call__(self, weights: Mapping[str, Tensor], images: Tensor) -> Tensor:
+        """Logits (N,num_classes) of normalized (N,3,H,W)."""
+        logits: Tensor = functional_call(self.module, dict(weights), (images,), strict=True)
         return logits
+
+
+def share_weights(wide: nn.Module, narrow: Sequence[NarrowNetwork]) -> list[dict[str, Tensor]]:
+    """The supernet's weights by name, then those of each narrower network; gradients of all reach the supernet's."""
+    names, weights = zip(*wide.named_parameters(), strict=True)
+    of_each = [[network.selections.get(name) for name in names] for network in narrow]
+    shared: tuple[Tensor, ...] = _Share.apply(of_each, *weights)  # type: ignore[no-untyped-call]
+    return [
+        {name: tensor for name, tensor in zip(names, shared[start:], strict=False) if tensor is not None}
+        for start in range(0, len(shared), len(names))
+    ]
+
+
+class _Share(torch.autograd.Function):
+    """The weights themselves, and copies of parts of them, whose gradients are added where the parts lie.
+
+    Views would do without it, but each would have a gradient as large as the whole weight, of zeros nearly everywhere.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, of_each: list[list[Selection | None]], *weights: Tensor) -> tuple[Tensor | None, ...]:
+        ctx.of_each, ctx.shapes = of_each, [weight.shape for weight in weights]
+        ctx.set_materialize_grads(False)
+        parts = (
+            None if selection is None else cut(weight, selection).clone()
+            for selections in of_each
+            for weight, selection in zip(weights, selections, strict=True)
+        )
+        return (*(weight.view_as(weight) for weight in weights), *parts)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> Any:
+        count = len(ctx.shapes)
+        # The layers' own, which nothing else reads: what is added to them is added to the sum.
+        sums = list(gradients[:count])
+        for number, selections in enumerate(ctx.of_each, 1):
+            for place, selection in enumerate(selections):
+                gradient, total = gradients[number * count + place], sums[place]
+                if gradient is None:
+                    continue
+                if total is None:
+                    total = sums[place] = gradient.new_zeros(ctx.shapes[place])
+                add_part_(total, selection, gradient)
+        return None, *sums
 
 
 def slice_network(wide: nn.Module, spec: ModelSpec, images: Tensor) -> nn.Module:

@@ -105,7 +105,7 @@ def plan_training(spec: TrainSpec, dataset: Dataset, view: InputSpec, *, tuned: 
     shrinks = bool(preset.small_epochs) and spec.supernet is None  # which has resolutions of its own
     small_resolution = round(_SMALL * spec.model.resolution / 8) * 8 if shrinks else 0
     device = choose_device(spec.device)
-    strength = min(1.0, spec.model.alpha) if preset.scaled else 1.0
+    strength = _strength(spec) if preset.scaled else 1.0
     return TrainingPlan(
         model=dataclasses.replace(spec.model, num_classes=len(dataset.classes)),
         input=view,
@@ -133,9 +133,15 @@ def plan_training(spec: TrainSpec, dataset: Dataset, view: InputSpec, *, tuned: 
         stream=spec.stream,
         precision=choose_precision(spec.precision, device, batch_size),
         device=device,
-        distillation=None if spec.distillation is None else _resolve(spec.distillation),
+        distillation=None if spec.distillation is None else resolve_distillation(spec.distillation),
         supernet=None if spec.supernet is None else _complete(spec.supernet, spec.model),
     )
+
+
+def _strength(spec: TrainSpec) -> float:
+    """Of the regularization: α, and of a supernet the geometric mean of its ends, with which all widths can learn."""
+    alpha = spec.model.alpha if spec.supernet is None else math.sqrt(math.prod(spec.supernet.alphas))
+    return min(1.0, alpha)
 
 
 def small_epochs(preset: PresetName | None, epochs: int) -> int:
@@ -143,7 +149,7 @@ def small_epochs(preset: PresetName | None, epochs: int) -> int:
     return int(PRESETS[preset].small_epochs * epochs)
 
 
-def _resolve(distillation: DistillationSpec) -> DistillationSpec:
+def resolve_distillation(distillation: DistillationSpec) -> DistillationSpec:
     """Name files so that `--resume` finds them from any folder."""
     teacher, unlabelled = distillation.teacher, distillation.unlabelled
     return dataclasses.replace(

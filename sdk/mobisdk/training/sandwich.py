@@ -9,11 +9,12 @@ import functools
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from mobisdk.data.batches import Batch, resize
 from mobisdk.models import create_model
 from mobisdk.models.auxiliary import HasAuxiliaryHead
-from mobisdk.models.supernet import NarrowNetwork
+from mobisdk.models.supernet import NarrowNetwork, share_weights
 from mobisdk.specs import ModelSpec, SupernetSpec
 from mobisdk.training.fast_convolutions import speed_up_convolutions_
 from mobisdk.training.objective import Objective
@@ -29,38 +30,54 @@ def sandwich(widest: ModelSpec, supernet: SupernetSpec, objective: Objective) ->
     What is drawn comes from torch's generator.
     """
     low, high = supernet.alphas
+    with torch.device("meta"):
+        wide = create_model(widest)
 
     @functools.cache
     def narrow(step: int, resolution: int, device: str) -> NarrowNetwork:
         spec = dataclasses.replace(widest, alpha=low + (high - low) * step / _WIDTHS, resolution=resolution)
-        with torch.device("meta"):
-            wide = create_model(widest)
         network = NarrowNetwork(wide, spec)
         if device == "cpu":
             speed_up_convolutions_(network.module)
         return network
 
     def train(network: nn.Module, batch: Batch) -> Tensor:
-        loss, logits = _listen(network, objective, batch)
+        drawn = [
+            narrow(
+                step, supernet.resolutions[int(torch.randint(len(supernet.resolutions), ()))], batch.images.device.type
+            )
+            for step in (0, int(torch.randint(1, _WIDTHS, ())))
+        ]
+        weights, *parts = share_weights(network, drawn)
+        own = {f"network.{name}": weight for name, weight in weights.items()}
+        loss: Tensor
+        loss, logits = functional_call(_Widest(network, objective), own, (batch,))
         taught = logits.float().softmax(1)
-        for step in (0, int(torch.randint(1, _WIDTHS, ()))):
-            resolution = supernet.resolutions[int(torch.randint(len(supernet.resolutions), ()))]
-            answers = narrow(step, resolution, batch.images.device.type)(network, resize(batch.images, resolution))
+        for learner, part in zip(drawn, parts, strict=True):
+            answers = learner(part, resize(batch.images, learner.spec.resolution))
             loss = loss + F.cross_entropy(answers.float(), taught)
         return loss
 
     return train
 
 
-def _listen(network: nn.Module, objective: Objective, batch: Batch) -> tuple[Tensor, Tensor]:
-    """The objective's loss, and the logits that the network gave it on the way."""
-    heard: list[Tensor] = []
-    hook = network.register_forward_hook(lambda _module, _images, logits: heard.append(logits.detach()))
-    try:
-        loss = objective(network, batch)
-        if isinstance(network, HasAuxiliaryHead):  # it was called by another name
-            with torch.no_grad():
-                network(batch.images)
-    finally:
-        hook.remove()
-    return loss, heard[-1]
+class _Widest(nn.Module):
+    """The network and its objective in one, so that other tensors can stand in for its weights."""
+
+    def __init__(self, network: nn.Module, objective: Objective) -> None:
+        super().__init__()
+        self.network = network
+        self._objective = objective
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The objective's loss, and the logits that the network gave it on the way."""
+        heard: list[Tensor] = []
+        hook = self.network.register_forward_hook(lambda _module, _images, logits: heard.append(logits.detach()))
+        try:
+            loss = self._objective(self.network, batch)
+            if isinstance(self.network, HasAuxiliaryHead):  # it was called by another name
+                with torch.no_grad():
+                    self.network(batch.images)
+        finally:
+            hook.remove()
+        return loss, heard[-1]
