@@ -52,6 +52,16 @@ def folder_atomically(path: Path) -> Iterator[Path]:
     _sync_folder(path.parent)
 
 
+def remove_partials(folder: Path) -> None:
+    """Remove what a process that was killed, and is gone, had begun to write into `folder`.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    for partial in folder.glob(f"{PARTIAL_MARK}-*"):
+        partial.unlink()
+
+
 def _partial_beside(path: Path) -> Path:
     return path.parent / f"{PARTIAL_MARK}-{uuid.uuid4().hex[:12]}"
 

@@ -12,7 +12,7 @@ import mobisdk
 from mobisdk.data import Dataset, DecodedImages, ImageRef, check_every_class, decode_images, open_dataset
 from mobisdk.data.view import choose_input
 from mobisdk.errors import ConfigError, DataError
-from mobisdk.files import folder_atomically
+from mobisdk.files import folder_atomically, remove_partials
 from mobisdk.specs import InputSpec
 from mobisdk.training.documents import format_document, tell_now
 from mobisdk.training.names import check_name, free_name
@@ -171,6 +171,8 @@ def resume(
     if run.is_finished:
         raise ConfigError("the run is finished", got=run.name, hint="Train another one with `mobisdk train --name …`")
     processes = find_processes(devices, run.plan.device, run.plan.batch_size)
+    if is_first():
+        remove_partials(folder)
     dataset = open_dataset(run.plan.data)
     if dataset.sha256 != run.data["sha256"]:
         raise DataError(
