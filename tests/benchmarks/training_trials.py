@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from mobisdk.data import Dataset, ImageRef, decode_images, open_dataset
+from mobisdk.data.unlabelled import NO_LABEL
 from mobisdk.data.view import choose_input
 from mobisdk.models.checkpoint import weights_sha256
 from mobisdk.specs import InputSpec, ModelSpec, SupernetSpec
@@ -36,6 +37,8 @@ class Trial:
     stem_stride: int
     images: int | None = None
     """So many training images, each class keeping its share; None is all."""
+    unlabelled: bool = False
+    """The other training images are shown too, without their labels: what a teacher says of them is all there is."""
     teacher: str | None = None
     temperature: float = 4.0
     mix: float = 0.9
@@ -74,7 +77,12 @@ class Trials:
 
 def _train(trial: Trial, checkpoint: Path) -> dict[str, Any]:
     dataset = open_dataset(trial.data)
+    everything = dataset.train
     dataset = dataclasses.replace(dataset, train=_take(dataset, trial.images))
+    shown = list(dataset.train)
+    if trial.unlabelled:
+        labelled = {image.name for image in shown}
+        shown += [dataclasses.replace(image, label=NO_LABEL) for image in everything if image.name not in labelled]
     model = ModelSpec(alpha=trial.alpha, resolution=32, stem_stride=trial.stem_stride)
     spec = TrainSpec(
         model,
@@ -91,7 +99,7 @@ def _train(trial: Trial, checkpoint: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         whole = InputSpec(plan.input.resize, plan.input.resize, plan.input.mean, plan.input.std)
-        train = decode_images(dataset.train, whole, cache=folder)
+        train = decode_images(shown, whole, cache=folder)
         test = decode_images(dataset.test, plan.input, cache=folder)
         started = time.process_time()
         fit(folder, plan, dataset.classes, train, test, None, objective=objective)

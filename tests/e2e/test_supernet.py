@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy.special import softmax
 from torch import nn
 from typer.testing import CliRunner
 
@@ -22,7 +21,7 @@ from mobisdk.models.supernet import calibration_order, slice_network
 from mobisdk.specs import ModelSpec
 from mobisdk.training import read_run
 
-SHORT = ("--stem-stride", "2", "--batch-size", "128", "--epochs", "2", "--lr", "0.05")
+SHORT = ("--stem-stride", "2", "--epochs", "6")
 
 
 def run(*arguments: object) -> Any:
@@ -72,9 +71,10 @@ def test_exported_slice_equals_the_supernet_at_that_width(runs: Path, tmp_path: 
     classifier.load()
     found = np.stack([classifier.forward(classifier.prepare(pixels)) for pixels in test.pixels])
     classifier.close()
-    # Of the probabilities; logits of so short a training differ by up to 1.2e-5, float32's rounding in the artefact.
-    assert np.abs(softmax(found, 1) - softmax(expected, 1)).max() < 1e-5
-    assert expected.std(0).max() > 0.01
+    # Of the logits' scale: the artefact computes in float32, whose rounding grows with the numbers.
+    scale = np.abs(expected).max()
+    assert np.abs(found - expected).max() < 1e-5 * scale
+    assert expected.std(0).max() > 0.01 * scale
 
 
 def test_export_without_a_checkpoint_finds_the_supernet_and_verify_its_very_weights(runs: Path, tmp_path: Path) -> None:

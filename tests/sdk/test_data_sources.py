@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from mobisdk.data import open_dataset
-from mobisdk.errors import DataError
+from mobisdk.errors import DataError, UnsupportedError
 from mobisdk.preprocess import decode_image
 
 CIFAR10 = Path(__file__).parents[3] / "shared" / "data" / "cifar10"
@@ -145,6 +145,11 @@ def test_cifar10_is_split_as_it_comes() -> None:
     assert decode_image(dataset.train[12_345].read(), "one").shape == (32, 32, 3)
 
 
+def test_open_when_it_is_a_url_then_unsupported_error() -> None:
+    with pytest.raises(UnsupportedError, match=r"not from a URL, got 'https://host/photos\.tar'"):
+        open_dataset("https://host/photos.tar")
+
+
 def test_open_when_the_folder_is_missing_then_data_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no such data.*nowhere.*digits"):
         open_dataset(tmp_path / "nowhere")
@@ -162,6 +167,15 @@ def test_open_when_there_is_one_class_then_data_error(tmp_path: Path) -> None:
     (tmp_path / "dogs").rmdir()
 
     with pytest.raises(DataError, match=r"one class.*cats"):
+        open_dataset(tmp_path)
+
+
+def test_open_when_classes_have_one_image_each_then_data_error_names_them(tmp_path: Path) -> None:
+    for name, value in (("cats", 10), ("dogs", 200)):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (8, 8), (value,) * 3).save(tmp_path / name / "only.png")
+
+    with pytest.raises(DataError, match=r"no image to (test|train) with, got \['cats', 'dogs'\].*two images or more"):
         open_dataset(tmp_path)
 
 

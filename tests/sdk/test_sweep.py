@@ -177,12 +177,13 @@ def test_command_when_two_processes_train_then_one_table_and_one_document(
     console.stderr.cache_clear()  # the one of an earlier test writes elsewhere
     grid = ("--alpha", "0.1,0.15", "--stem-stride", 2, "--epochs", 1, "--batch-size", 256, "--runs", tmp_path)
 
-    result = run("sweep", *grid, "--json")
+    result = run("sweep", *grid, "--preset", "paper", "--json")
 
     assert result.exit_code == 0, result.stderr
     document = json.loads(result.stdout)
     assert [row["alpha"] for row in document["rows"]] == [0.1, 0.15]
     assert {end["status"] for end in document["trials"]} == {"finished"}
+    assert {each.plan.optimizer for each in list_runs(tmp_path)} == {"rmsprop"}
     told = capfd.readouterr().err
     assert "2 trainings, 0 of them done already." in told
     assert f"2/2 {NARROW}: finished" in told or f"2/2 {WIDE}: finished" in told
@@ -201,8 +202,10 @@ def test_command_when_two_processes_train_then_one_table_and_one_document(
     [
         (["--alpha", "0.5,x"], "alpha must be a number"),
         (["--alpha", "3"], "alpha must be a number"),
+        (["--preset", "slow"], "preset is unknown, got 'slow'; allowed: fast, paper, strong"),
         (["--arch", "mobilenet_v9"], "mobilenet_v9"),
         (["--data", "nowhere"], "no such data"),
+        (["--data", "s3://bucket/photos", "--ray", "auto"], "from a disk, not from a URL, got 's3://bucket/photos'"),
         (["--processes", "9999"], "a process needs a core"),
         (["--resume", "nothing"], "no such sweep"),
         (["--resume", "nothing", "--alpha", "0.5", "--stop-hopeless"], "alpha', 'stop_hopeless"),

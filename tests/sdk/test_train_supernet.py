@@ -12,9 +12,11 @@ import torch.nn.functional as F
 from PIL import Image
 from tests.sdk.greys import write_greys
 
+from mobisdk.cli.resumed_settings import refuse_differences
 from mobisdk.data import decode_images, open_dataset
 from mobisdk.data.batches import Batch, normalize, resize
 from mobisdk.errors import ConfigError, UnsupportedError
+from mobisdk.latency.known_accuracy import read_accuracy_table
 from mobisdk.models import create_model
 from mobisdk.models.checkpoint import load_model, read_checkpoint_spec
 from mobisdk.models.supernet import calibration_order, slice_network
@@ -101,6 +103,12 @@ def test_train_supernet_keeps_a_plain_checkpoint_of_the_widest_and_measures_each
     assert [(line["alpha"], line["resolution"]) for line in run.widths] == [(0.2, 32), (0.1, 32)]
     assert run.widths[0]["correct"] == run.correct
     assert len(read_run(run.folder).metrics) == 3
+    known = read_accuracy_table(run.folder / "widths.csv")
+    assert [(each.spec.alpha, each.spec.resolution) for each in known] == [(0.1, 32), (0.2, 32)]
+    assert [each.share for each in known] == [line["accuracy"] for line in reversed(run.widths)]
+    refuse_differences(read_run(run.folder), {}, {"supernet": SUPERNET})
+    with pytest.raises(ConfigError, match=r"supernet's resolutions is \(32,\), not \(32, 48\)"):
+        refuse_differences(read_run(run.folder), {}, {"supernet": SupernetSpec((0.1, 0.2), (32, 48))})
     # The narrow one's figure, from the file, with statistics of the same images and a count of its own.
     dataset = open_dataset(str(greys))
     images = decode_images(dataset.train, checkpoint.input, cache=tmp_path).pixels[calibration_order(32, 32)]

@@ -10,6 +10,7 @@ import safetensors.torch
 import torch
 from PIL import Image
 
+from mobisdk.cli.resumed_settings import refuse_differences
 from mobisdk.data import decode_images, open_dataset
 from mobisdk.data.unlabelled import open_unlabelled
 from mobisdk.errors import ConfigError, DataError
@@ -107,6 +108,12 @@ def test_resume_with_a_teacher_gives_the_weights_of_an_uninterrupted_run(
     assert read_run(resumed.folder).plan.distillation == DistillationSpec(
         str(teacher), unlabelled=str(tmp_path / "more")
     )
+    monkeypatch.chdir(tmp_path)
+    refuse_differences(
+        read_run(resumed.folder), {}, {"distillation": DistillationSpec(teacher.name, unlabelled="more")}
+    )
+    with pytest.raises(ConfigError, match=r"distillation's temperature is 4, not 2; distillation's unlabelled is"):
+        refuse_differences(read_run(resumed.folder), {}, {"distillation": DistillationSpec(teacher.name, 2.0)})
 
 
 def test_kept_answers_are_the_teachers_own_of_each_image_as_it_expects_them(

@@ -17,15 +17,25 @@ def refuse_differences(run: "RunSummary", network: Mapping[str, Any], settings: 
     Raises:
         ConfigError: a setting is another one; each is named with both values.
     """
+    from mobisdk.training.plan import resolve_distillation
+
     plan = dataclasses.asdict(run.plan)
     asked = dict(settings)
     if asked.get("data", "digits") != "digits":
         asked["data"] = str(Path(asked["data"]).resolve())
-    for option, value in settings.items():
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            asked[option] = dataclasses.asdict(value)
+    if "distillation" in asked:
+        asked["distillation"] = dataclasses.asdict(resolve_distillation(asked["distillation"]))
+    if "supernet" in asked:
+        supernet = asked["supernet"]
+        sizes = supernet.resolutions or (run.plan.model.resolution,)
+        asked["supernet"] = dataclasses.asdict(dataclasses.replace(supernet, resolutions=sizes))
     pairs = [(option, plan["model"][option], value) for option, value in network.items()]
-    pairs += [(option, plan.get(option), value) for option, value in asked.items() if value != "auto"]
+    for option, value in asked.items():
+        was = plan.get(option)
+        if isinstance(value, dict) and isinstance(was, dict):
+            pairs += [(f"{option}'s {part}", was[part], wanted) for part, wanted in value.items()]
+        elif value != "auto":
+            pairs.append((option, was, value))
     differences = [f"{option} is {_shown(was)}, not {_shown(value)}" for option, was, value in pairs if was != value]
     if differences:
         raise ConfigError(

@@ -12,7 +12,7 @@ import typer
 from mobisdk.cli.console import Json, print_json, say, stderr, stdout
 from mobisdk.cli.durations import format_duration
 from mobisdk.cli.lists import split_list
-from mobisdk.cli.train_options import BatchSize, Epochs, Seed, SkipBroken, StemStride, WidthDivisor
+from mobisdk.cli.train_options import BatchSize, Epochs, PresetOption, Seed, SkipBroken, StemStride, WidthDivisor
 from mobisdk.errors import ConfigError
 from mobisdk.specs import ModelSpec
 
@@ -40,6 +40,7 @@ def sweep(
     ] = None,
     stem_stride: StemStride = None,
     width_divisor: WidthDivisor = None,
+    preset: PresetOption = None,
     epochs: Epochs = None,
     batch_size: BatchSize = None,
     seed: Seed = None,
@@ -83,6 +84,7 @@ def sweep(
         "resolution": resolution,
         "stem_stride": stem_stride,
         "width_divisor": width_divisor,
+        "preset": preset,
         "epochs": epochs,
         "batch_size": batch_size,
         "seed": seed,

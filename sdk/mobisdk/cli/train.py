@@ -22,7 +22,7 @@ from mobisdk.cli.train_methods import (
     read_distillation,
     read_supernet,
 )
-from mobisdk.cli.train_options import BatchSize, Epochs, Seed, SkipBroken, StemStride, WidthDivisor
+from mobisdk.cli.train_options import BatchSize, Epochs, PresetOption, Seed, SkipBroken, StemStride, WidthDivisor
 from mobisdk.errors import ConfigError
 from mobisdk.specs import ModelSpec
 
@@ -58,10 +58,7 @@ def train(
     ] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Fine-tune a checkpoint of `train` or `compress`.")] = None,
     freeze: Annotated[bool, typer.Option("--freeze", help="Fine-tune the classifier alone.")] = False,
-    preset: Annotated[
-        str | None,
-        typer.Option(help="fast (minutes on two cores), paper (RMSprop) or strong (mixup, RandAugment, more epochs)."),
-    ] = None,
+    preset: PresetOption = None,
     epochs: Epochs = None,
     budget: Annotated[
         str | None, typer.Option(help="As many epochs as end in this time: 90s, 20m, 1.5h.", metavar="TIME")
@@ -156,6 +153,8 @@ def train(
     if json:
         print_json(describe_trained(trained))
         return
+    from mobisdk.training.runs import WIDTHS
+
     low, high = trained.accuracy_interval
     print(
         f"{trained.model.name}: {trained.accuracy:.1%} of {trained.tested:,} held-out images right "
@@ -166,6 +165,8 @@ def train(
         print(line)
     narrower = f" --alpha {trained.widths[-1]['alpha']:g}" if trained.widths else ""
     say(f"Next: mobisdk export --target android --checkpoint {trained.checkpoint}{narrower}")
+    if trained.widths:
+        say(f"Or: mobisdk choose --device DEVICE --max-latency-ms 10 --accuracy {trained.folder / WIDTHS}")
 
 
 def describe_trained(trained: "TrainedRun") -> dict[str, Any]:

@@ -10,6 +10,12 @@ StemStride = Annotated[
 WidthDivisor = Annotated[
     int | None, typer.Option(help="Channels are a multiple of this; 8 is what hardware likes.  [default: 1]")
 ]
+PresetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--preset", help="fast (minutes on two cores), paper (RMSprop) or strong (mixup, RandAugment, more epochs)."
+    ),
+]
 Epochs = Annotated[int | None, typer.Option(help="How often every image is shown.  [default: by the data]")]
 BatchSize = Annotated[int | None, typer.Option(help="Images a step.  [default: 128; 64 for few images]")]
 Seed = Annotated[int | None, typer.Option(help="Weights, order and crops follow from it.  [default: 0]")]

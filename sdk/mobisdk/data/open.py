@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mobisdk.data.dataset import Dataset
-from mobisdk.errors import DataError
+from mobisdk.errors import DataError, UnsupportedError
 
 DIGITS = "digits"
 
@@ -12,12 +12,14 @@ def open_dataset(source: str | Path) -> Dataset:
     """Open `digits`, a folder of class folders, Parquet, or WebDataset shards; images are read and hashed, not decoded.
 
     Raises:
+        UnsupportedError: it is a URL.
         DataError: there is no such data, or it cannot be trained with and tested on.
     """
     if source == DIGITS:
         from mobisdk.data.digits import open_digits
 
         return open_digits()
+    refuse_url(str(source))
     path = Path(source)
     try:
         if not path.exists():
@@ -41,3 +43,18 @@ def open_dataset(source: str | Path) -> Dataset:
     raise DataError(
         "data is neither a folder nor Parquet nor WebDataset shards", got=str(source), hint="Unpack an archive first"
     )
+
+
+def refuse_url(source: str) -> None:
+    """Say so before a URL is taken for a path.
+
+    Raises:
+        UnsupportedError: it is one.
+    """
+    if "://" in source:
+        raise UnsupportedError(
+            "data is read from a disk, not from a URL",
+            got=source,
+            allowed="digits, or a path, on a cluster one that every machine has",
+            hint="Download it, or mount the bucket as a folder",
+        )

@@ -1,52 +1,63 @@
-"""A sweep's results as a CSV that `mobisdk choose --accuracy` reads."""
+"""What trained networks reached, as a CSV that `mobisdk choose --accuracy` reads."""
 
 import csv
+import dataclasses
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mobisdk.files import write_atomically
-from mobisdk.training.runs import RunSummary
-from mobisdk.training.sweep.spec import Trial
+from mobisdk.specs import ModelSpec
 
-TABLE = "sweep.csv"
 COLUMNS = (
     "arch", "alpha", "resolution", "accuracy", "low", "high", "correct", "tested", "params", "macs", "epochs",
     "seconds", "run",
 )  # fmt: skip
 
 
-def build_row(trial: Trial, run: RunSummary) -> dict[str, Any]:
-    """The row of a finished trial: shares in [0, 1], the 95 % interval's ends, seconds of all its epochs."""
-    last, model = run.metrics[-1], run.plan.model
-    low, high = last["accuracy_interval"]
+def build_row(
+    model: ModelSpec, line: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]], run: str, *, params: int, macs: int
+) -> dict[str, Any]:
+    """The row of a network, which `line` says the accuracy of, after the epochs of `metrics`.
+
+    Shares are in [0, 1], `low` and `high` the 95 % interval's ends; seconds are those of all epochs, which the networks
+    of a supernet share.
+    """
+    low, high = line["accuracy_interval"]
     return {
         "arch": model.arch,
         "alpha": model.alpha,
         "resolution": model.resolution,
-        "accuracy": last["accuracy"],
+        "accuracy": line["accuracy"],
         "low": low,
         "high": high,
-        "correct": last["correct"],
-        "tested": last["tested"],
-        "params": trial.params,
-        "macs": trial.macs,
-        "epochs": len(run.metrics),
-        "seconds": round(sum(line["seconds"] for line in run.metrics), 1),
-        "run": run.name,
+        "correct": line["correct"],
+        "tested": metrics[-1]["tested"],
+        "params": params,
+        "macs": macs,
+        "epochs": len(metrics),
+        "seconds": round(sum(epoch["seconds"] for epoch in metrics), 1),
+        "run": run,
     }
 
 
-def write_table(folder: Path, rows: Sequence[dict[str, Any]]) -> Path:
-    """Write `sweep.csv` whole, rows in their order.
+def build_width_rows(widest: ModelSpec, metrics: Sequence[Mapping[str, Any]], run: str) -> list[dict[str, Any]]:
+    """A row for each network of a supernet that was tested behind its last epoch, the cheapest first."""
+    from mobisdk.cost import count_spec_cost  # torch
 
-    A trial that failed, or was stopped early, is in sweep.json alone: its accuracy is not known.
-    """
+    rows = []
+    for line in metrics[-1]["widths"]:
+        model = dataclasses.replace(widest, alpha=line["alpha"], resolution=line["resolution"])
+        cost = count_spec_cost(model)
+        rows.append(build_row(model, line, metrics, run, params=cost.params, macs=cost.macs))
+    return sorted(rows, key=lambda row: row["macs"])
+
+
+def write_accuracy_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write the rows whole, in their order."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    path = folder / TABLE
     write_atomically(path, text.getvalue().encode())
-    return path

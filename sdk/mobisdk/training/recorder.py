@@ -15,12 +15,13 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from mobisdk.accuracy import wilson_interval
 from mobisdk.files import write_atomically
 from mobisdk.models.checkpoint import Checkpoint, save_checkpoint
+from mobisdk.training.accuracy_table import build_width_rows, write_accuracy_table
 from mobisdk.training.classification import Classification
 from mobisdk.training.documents import tell_now
 from mobisdk.training.plan import TrainingPlan
 from mobisdk.training.processes import check_same, is_first
 from mobisdk.training.progress import TrainProgress
-from mobisdk.training.runs import CHECKPOINT, METRICS, STATE
+from mobisdk.training.runs import CHECKPOINT, METRICS, STATE, WIDTHS
 from mobisdk.training.width_accuracy import MeasureWidths
 
 _SECONDS_UNSAVED = 600
@@ -63,7 +64,10 @@ class Recorder(Callback):
         self._session_work = 0.0
         """In epochs at full resolution."""
         self._saved_at = 0.0
+        self._heard = False
+        """SIGTERM came to this process."""
         self._told_to_end = False
+        """It came to one of the processes, as all of them know."""
         self._is_first = is_first()
         """Only the first process writes and tells."""
 
@@ -127,7 +131,7 @@ class Recorder(Callback):
         is_due = time.perf_counter() - self._saved_at > _SECONDS_UNSAVED
         if self._steps % (1 if self._plan.device == "cpu" else _STEPS_TO_AGREE) == 0:
             # Every process must save at the same step.
-            self._told_to_end = trainer.strategy.reduce_boolean_decision(self._told_to_end, all=False)
+            self._told_to_end = trainer.strategy.reduce_boolean_decision(self._heard, all=False)
             is_due = trainer.strategy.reduce_boolean_decision(is_due, all=False)
         elif trainer.world_size > 1:
             return
@@ -144,13 +148,16 @@ class Recorder(Callback):
         progress = self._progress(trainer.current_epoch, epoch_done=True)
         if self._is_first:
             save_checkpoint(self._folder / CHECKPOINT, self._describe(), self._module.result.state_dict())
+            if "widths" in self._metrics[-1]:
+                rows = build_width_rows(self._plan.model, self._metrics, self._folder.name)
+                write_accuracy_table(self._folder / WIDTHS, rows)
             lines = "".join(f"{json.dumps(line)}\n" for line in self._metrics)
             write_atomically(self._folder / METRICS, lines.encode())
         self._steps, self._module.loss_sum, self._trained_seconds = 0, 0.0, 0.0  # the next epoch's
         self._save_state(trainer)
         if self._on_progress is not None and self._is_first:
             self._on_progress(progress)
-        self._told_to_end = trainer.strategy.reduce_boolean_decision(self._told_to_end, all=False)
+        self._told_to_end = trainer.strategy.reduce_boolean_decision(self._heard, all=False)
         self._leave_if_told()
 
     def _keep_in_time(self, trainer: Trainer) -> None:
@@ -177,9 +184,9 @@ class Recorder(Callback):
         self._saved_at = time.perf_counter()
 
     def _hear(self, *_: object) -> None:
-        if self._told_to_end:
+        if self._heard:
             sys.exit(_TERMINATED)
-        self._told_to_end = True
+        self._heard = True  # not the other flag: the signal comes while it is agreed about, and would be lost
 
     def _leave_if_told(self) -> None:
         if self._told_to_end:

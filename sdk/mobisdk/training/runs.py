@@ -4,6 +4,7 @@ runs/<name>/spec.json             every setting, the data and the versions; the 
             start.safetensors     only of a fine-tuning: the network that it started from
             metrics.jsonl         one line an epoch
             last.safetensors      the network after the last whole epoch: what `export` takes
+            widths.csv            only of a supernet that is trained: the accuracy of its networks, for `choose`
             state.safetensors     optimizer, schedule, averages: what `--resume` goes on from
 runs/.cache/                      decoded images that did not fit in memory
 """
@@ -21,7 +22,7 @@ from mobisdk.training.plan import TrainingPlan, plan_from_dict
 
 SCHEMA = "mobisdk.run/1"
 SPEC, START, METRICS = "spec.json", "start.safetensors", "metrics.jsonl"
-CHECKPOINT, STATE = "last.safetensors", "state.safetensors"
+CHECKPOINT, STATE, WIDTHS = "last.safetensors", "state.safetensors", "widths.csv"
 CACHE = ".cache"
 
 

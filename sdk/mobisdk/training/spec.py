@@ -5,6 +5,7 @@ import math
 import typing
 from typing import Literal
 
+from mobisdk.data.open import refuse_url
 from mobisdk.errors import ConfigError
 from mobisdk.specs import ModelSpec, SupernetSpec
 from mobisdk.training.distillation_spec import DistillationSpec
@@ -27,6 +28,7 @@ class TrainSpec:
 
     Raises:
         ConfigError: a value is outside what is allowed.
+        UnsupportedError: the data is a URL.
     """
 
     model: ModelSpec
@@ -76,6 +78,7 @@ class TrainSpec:
         _check_choice("device", self.device, ("auto", "cpu", "cuda"))
         if not isinstance(self.data, str) or not self.data:
             raise ConfigError("data must be named", got=self.data, allowed="digits, a folder, a Parquet file")
+        refuse_url(self.data)
         if self.epochs is not None:
             _check_integer("epochs", self.epochs, 1, 10_000)
         if self.batch_size is not None:

@@ -16,16 +16,16 @@ from mobisdk.data import open_dataset
 from mobisdk.data.open import DIGITS
 from mobisdk.errors import DataError
 from mobisdk.files import folder_atomically, write_atomically
+from mobisdk.training.accuracy_table import build_row, write_accuracy_table
 from mobisdk.training.documents import format_document, read_document, tell_now
 from mobisdk.training.names import check_name, free_name
 from mobisdk.training.runs import SPEC, RunSummary, read_run
 from mobisdk.training.sweep.hopeless import Judge
 from mobisdk.training.sweep.spec import SweepSpec, Trial, sweep_from_dict
-from mobisdk.training.sweep.table import TABLE, build_row, write_table
 from mobisdk.training.sweep.trial import EpochReport, Executor, TrialEnd, TrialEvent
 
 SCHEMA = "mobisdk.sweep/1"
-DOCUMENT = "sweep.json"
+DOCUMENT, TABLE = "sweep.json", "sweep.csv"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,7 +203,10 @@ class _Sweep:
 
     def _finish(self, run: RunSummary) -> None:
         self._ends[run.name] = TrialEnd(run.name, "finished")
-        self._rows[run.name] = build_row(self._trials[run.name], run)
+        trial, line = self._trials[run.name], run.metrics[-1]
+        self._rows[run.name] = build_row(
+            run.plan.model, line, run.metrics, run.name, params=trial.params, macs=trial.macs
+        )
 
     def _write(self) -> list[dict[str, Any]]:
         self._document["trials"] = {
@@ -211,7 +214,8 @@ class _Sweep:
         }
         write_atomically(self._folder / DOCUMENT, format_document(self._document).encode())
         rows = sorted(self._rows.values(), key=lambda row: row["macs"])
-        write_table(self._folder, rows)
+        # A trial that failed, or was stopped early, is in sweep.json alone: its accuracy is not known.
+        write_accuracy_table(self._folder / TABLE, rows)
         return rows
 
     def _tell(self, event: TrialEvent | None) -> None:
