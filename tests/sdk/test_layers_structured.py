@@ -4,7 +4,8 @@ import torch
 from scipy.linalg import circulant, hadamard, toeplitz
 from torch import nn
 
-from mobisdk.layers import FastfoodLinear, StructuredLinear, ToeplitzLikeLinear, walsh_hadamard
+from mobisdk.layers import FastfoodLinear, StructuredLinear, ToeplitzLikeLinear
+from mobisdk.layers import fastfood_linear as fastfood
 
 LAYERS = (ToeplitzLikeLinear, FastfoodLinear)
 
@@ -104,11 +105,12 @@ def test_rank_and_size_of_a_toeplitz_like_matrix() -> None:
     assert layer.circulant.numel() + layer.skew_circulant.numel() == 2 * 2 * 16
 
 
-@pytest.mark.parametrize("size", [1, 2, 8, 64])
+@pytest.mark.parametrize("size", [1, 2, 8, 64, 512, 2048])
 def test_walsh_hadamard_is_scipys(size: int) -> None:
     vectors = torch.randn(3, size, dtype=torch.float64)
 
-    transformed = walsh_hadamard(vectors)
+    factors = [fastfood.hadamard(order).double() for order in fastfood.split_hadamard(size)]
+    transformed = fastfood.walsh_hadamard(vectors, factors)
 
     np.testing.assert_allclose(transformed.numpy(), vectors.numpy() @ hadamard(size).T / size**0.5, atol=1e-12)
 

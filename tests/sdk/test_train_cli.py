@@ -58,7 +58,10 @@ def test_train_when_ctrl_c_is_pressed_then_the_checkpoint_is_whole_and_resume_go
     assert stdout == ""
     # Not a word of Lightning's.
     first, *lines = [line for line in stderr if not line.startswith("About")]
-    assert first.startswith("short: mobilenet_v1-a0.1-r32 on 1,438 images of 10 classes, 359 held out; 6 epochs of sgd")
+    assert first == (
+        "short: mobilenet_v1-a0.1-r32 on 1,438 images of 10 classes, 359 held out; 6 epochs of sgd, "
+        "learning rate up to 0.4 (sgd's usual one for batches of 256), float32 on cpu."
+    )
     epochs = [line for line in lines if line.startswith("Epoch")]
     assert [line.split(":")[0] for line in epochs[:2]] == ["Epoch 1/6", "Epoch 2/6"]
     assert "% waiting for data, " in epochs[0]

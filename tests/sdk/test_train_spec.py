@@ -110,6 +110,28 @@ def test_plan_scales_the_learning_rate_with_the_batch() -> None:
     assert large == pytest.approx(8 * small)
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adamw"])
+def test_plan_trains_a_network_without_norms_more_slowly_and_says_why(optimizer: Any) -> None:
+    usual, slow = (
+        plan_training(TrainSpec(ModelSpec(arch), optimizer=optimizer), make_dataset(), WHOLE)
+        for arch in ("mobilenet_v1", "squeezenet_1_1")
+    )
+
+    assert slow.learning_rate == pytest.approx(usual.learning_rate / 10)
+    assert usual.rate_reason == f"{optimizer}'s usual one for batches of 64"
+    assert slow.rate_reason == f"0.1 of {usual.rate_reason}: squeezenet_1_1 has no batch norm"
+
+
+def test_plan_takes_the_chosen_rate_whatever_the_network_and_less_for_trained_weights() -> None:
+    lenet = partial(plan_training, dataset=make_dataset(), view=WHOLE)
+    chosen = lenet(TrainSpec(ModelSpec("lenet_5"), learning_rate=0.3))
+    fresh, tuned = (lenet(TrainSpec(ModelSpec("lenet_5")), tuned=tuned) for tuned in (False, True))
+
+    assert (chosen.learning_rate, chosen.rate_reason) == (0.3, "as chosen")
+    assert tuned.learning_rate == pytest.approx(fresh.learning_rate / 10)
+    assert tuned.rate_reason == f"{fresh.rate_reason}, times 0.1 to adapt trained weights"
+
+
 def test_plan_names_the_data_by_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 

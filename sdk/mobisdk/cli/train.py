@@ -71,7 +71,9 @@ def train(
         str | None,
         typer.Option(help="Course of the learning rate: one_cycle, cosine, exponential.  [default: by the preset]"),
     ] = None,
-    lr: Annotated[float | None, typer.Option(help="Highest learning rate.  [default: by the optimizer]")] = None,
+    lr: Annotated[
+        float | None, typer.Option(help="Highest learning rate.  [default: by the optimizer and the network]")
+    ] = None,
     weight_decay: Annotated[
         float | None, typer.Option(help="Not for depthwise filters, norms and biases.  [default: by α]")
     ] = None,
@@ -273,7 +275,8 @@ class _Display:
         self._say(
             f"{run.name}: {plan.model.name} on {data['train_images']:,} images of {len(data['classes'])} classes, "
             f"{data['test_images']:,} held out; {plan.epochs} epochs of {plan.optimizer}, "
-            f"learning rate up to {plan.learning_rate:g}, {plan.precision} on {plan.device}."
+            f"learning rate up to {plan.learning_rate:g}{f' ({why})' if (why := plan.rate_reason) else ''}, "
+            f"{plan.precision} on {plan.device}."
         )
         for sentence in explain_methods(run):
             self._say(sentence)

@@ -2,7 +2,7 @@
 
 from mobisdk.layers.average_pool import AveragePool3x3
 from mobisdk.layers.conv_norm_act import ConvNormAct
-from mobisdk.layers.fastfood_linear import FastfoodLinear, walsh_hadamard
+from mobisdk.layers.fastfood_linear import FastfoodLinear
 from mobisdk.layers.flattened_conv import FlattenedConv2d
 from mobisdk.layers.inverted_residual import InvertedResidual
 from mobisdk.layers.parallel import Parallel
@@ -31,5 +31,4 @@ __all__ = [
     "StructuredLinear",
     "ToeplitzLikeLinear",
     "UniversalInvertedBottleneck",
-    "walsh_hadamard",
 ]

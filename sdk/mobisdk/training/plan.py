@@ -9,6 +9,7 @@ from typing import Any
 from mobisdk.data import Dataset
 from mobisdk.data.open import DIGITS
 from mobisdk.errors import ConfigError
+from mobisdk.models.registry import find_architecture
 from mobisdk.specs import InputSpec, ModelSpec, SupernetSpec, spec_from_dict
 from mobisdk.training.distillation_spec import DistillationSpec
 from mobisdk.training.presets import PRESETS
@@ -73,6 +74,8 @@ class TrainingPlan:
     device: ChosenDevice = "cpu"
     distillation: DistillationSpec | None = None
     supernet: SupernetSpec | None = None
+    rate_reason: str = ""
+    """Why the highest learning rate is what it is."""
 
     @property
     def shows_one_view(self) -> bool:
@@ -100,7 +103,7 @@ def plan_training(spec: TrainSpec, dataset: Dataset, view: InputSpec, *, tuned: 
         usual_epochs = dataset.epochs or shown
     epochs = spec.epochs or max(1, round(usual_epochs * preset.epochs))
     optimizer = spec.optimizer or preset.optimizer
-    usual_rate = PEAK_LEARNING_RATES[optimizer] * batch_size / 128 * (_TUNED_RATE if tuned else 1)
+    usual_rate, rate_reason = _choose_rate(spec.model.arch, optimizer, batch_size, tuned=tuned)
     usual_ema_decay = preset.ema_decay if epochs * count >= _STEPS_TO_AVERAGE * batch_size else 0.0
     shrinks = bool(preset.small_epochs) and spec.supernet is None  # which has resolutions of its own
     small_resolution = round(_SMALL * spec.model.resolution / 8) * 8 if shrinks else 0
@@ -135,6 +138,7 @@ def plan_training(spec: TrainSpec, dataset: Dataset, view: InputSpec, *, tuned: 
         device=device,
         distillation=None if spec.distillation is None else resolve_distillation(spec.distillation),
         supernet=None if spec.supernet is None else _complete(spec.supernet, spec.model),
+        rate_reason="as chosen" if spec.learning_rate else rate_reason,
     )
 
 
@@ -142,6 +146,18 @@ def _strength(spec: TrainSpec) -> float:
     """Of the regularization: α, and of a supernet the geometric mean of its ends, with which all widths can learn."""
     alpha = spec.model.alpha if spec.supernet is None else math.sqrt(math.prod(spec.supernet.alphas))
     return min(1.0, alpha)
+
+
+def _choose_rate(arch: str, optimizer: OptimizerName, batch_size: int, *, tuned: bool) -> tuple[float, str]:
+    """The highest learning rate that the network bears, and why it is this."""
+    architecture = find_architecture(arch)
+    rate = PEAK_LEARNING_RATES[optimizer] * batch_size / 128 * architecture.rate_share * (_TUNED_RATE if tuned else 1)
+    reasons = [f"{optimizer}'s usual one for batches of {batch_size}"]
+    if architecture.rate_reason:
+        reasons = [f"{architecture.rate_share:g} of {reasons[0]}: {arch} {architecture.rate_reason}"]
+    if tuned:
+        reasons.append(f"times {_TUNED_RATE:g} to adapt trained weights")
+    return rate, ", ".join(reasons)
 
 
 def small_epochs(preset: PresetName | None, epochs: int) -> int:
