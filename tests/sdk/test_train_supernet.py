@@ -1,5 +1,6 @@
 """Whole trainings of a supernet: the sandwich, what is measured of each width, and that resuming is exact."""
 
+import copy
 import itertools
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from mobisdk.specs import InputSpec, ModelSpec, SupernetSpec
 from mobisdk.training import TrainedRun, TrainProgress, TrainSpec, read_run, resume, train
 from mobisdk.training.objective import cross_entropy
 from mobisdk.training.sandwich import sandwich
+from mobisdk.training.threads import cut_batch, part_threads, split_over_threads
 from mobisdk.training.width_accuracy import list_alphas
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -75,10 +77,37 @@ def test_sandwich_at_several_resolutions_shows_the_widest_the_largest_and_the_ot
     network.stem.register_forward_pre_hook(lambda _, inputs: widest_saw.append(inputs[0].shape[-1]))
     objective = sandwich(spec, SupernetSpec((0.1, 0.2), (32, 48)), cross_entropy(0.0))
 
-    losses = {round(objective(network, batch).item(), 4) for _ in range(12)}
+    losses = set()
+    for seed in range(12):
+        torch.manual_seed(seed)
+        losses.add(round(objective(network, batch).item(), 4))
 
     assert set(widest_saw) == {48}
     assert len(losses) > 3  # widths and resolutions are drawn anew
+
+
+def test_sandwich_in_threads_is_the_mean_of_its_parts_at_the_same_widths() -> None:
+    torch.manual_seed(0)
+    network, batch = create_model(TINY).train(), make_batch()
+    supernet = SupernetSpec((0.1, 0.2), (32,))
+    alone = sandwich(TINY, supernet, cross_entropy(0.1))
+    apart = copy.deepcopy(network)
+    losses = []
+    for piece in cut_batch(batch, 2):
+        torch.manual_seed(5)
+        losses.append(alone(apart, piece))
+    mean = (losses[0] + losses[1]) / 2
+    expected = torch.autograd.grad(mean, list(apart.parameters()))
+
+    with part_threads(2) as threads:
+        together = split_over_threads(sandwich(TINY, supernet, cross_entropy(0.1), parts=2), network, threads)
+        torch.manual_seed(5)
+        loss = together(network, batch)
+        found = torch.autograd.grad(loss, list(network.parameters()))
+
+    torch.testing.assert_close(loss, mean)
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
 def test_sandwich_when_the_network_has_an_auxiliary_head_then_it_learns_too() -> None:

@@ -128,7 +128,7 @@ def test_parts_are_as_many_as_threads_but_no_smaller_than_norms_need() -> None:
         return count_parts(network, TrainingPlan(**plan), processes=1)  # type: ignore[arg-type]
 
     assert [count(size) for size in (64, 127, 128, 512)] == [1, 1, 2, 2]
-    assert count(128, supernet=SupernetSpec()) == 1
+    assert count(128, supernet=SupernetSpec()) == 2
     assert count(128, device="cuda") == 1
     assert count_parts(network, TrainingPlan(**dict(PLAN, batch_size=128)), processes=2) == 1  # type: ignore[arg-type]
     parametrize.register_parametrization(network.get_submodule("classifier"), "weight", nn.Identity())

@@ -81,11 +81,12 @@ def fit(
             labels_seen = torch.from_numpy(train.labels)
             weights = balance_classes(labels_seen, plan.model.num_classes) if plan.class_weights else None
             objective = cross_entropy(plan.label_smoothing, weights)
+        parts = count_parts(network, plan, processes.size)
         widths = None
         if plan.supernet is not None and isinstance(train, DecodedImages):
-            objective = sandwich(plan.model, plan.supernet, objective)
+            objective = sandwich(plan.model, plan.supernet, objective, parts=parts)
             widths = measure_widths(plan.model, plan.input, plan.supernet, train, test)
-        threads = stack.enter_context(part_threads(count_parts(network, plan, processes.size)))
+        threads = stack.enter_context(part_threads(parts))
         objective = split_over_threads(objective, network, threads)
         module = Classification(network, objective, plan, train, test, processes.part, threads)
         recorder = Recorder(folder, plan, labels, compression, module, on_progress, widths)

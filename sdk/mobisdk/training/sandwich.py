@@ -3,8 +3,10 @@
 Source: Yu and Huang 2019 (arXiv:1903.05134), sections 3.1 (the sandwich rule) and 3.3 (in-place distillation).
 """
 
+import copy
 import dataclasses
 import functools
+import itertools
 
 import torch
 import torch.nn.functional as F
@@ -23,30 +25,42 @@ _WIDTHS = 16
 """Evenly spread ones, between the narrowest and the widest, that the one between is drawn from: each is built once."""
 
 
-def sandwich(widest: ModelSpec, supernet: SupernetSpec, objective: Objective) -> Objective:
+def sandwich(widest: ModelSpec, supernet: SupernetSpec, objective: Objective, *, parts: int = 1) -> Objective:
     """An objective that has the widest network learn by `objective`, and narrower ones answer as it does.
 
     Where there are several resolutions the widest learns at the largest, and each narrower one at one that is drawn.
-    What is drawn comes from torch's generator.
+    What is drawn follows from the seed of torch's generator: `parts`, the threads that share a batch, draw the same.
     """
     low, high = supernet.alphas
     with torch.device("meta"):
         wide = create_model(widest)
 
     @functools.cache
-    def narrow(step: int, resolution: int, device: str) -> NarrowNetwork:
+    def build(step: int, resolution: int) -> NarrowNetwork:
         spec = dataclasses.replace(widest, alpha=low + (high - low) * step / _WIDTHS, resolution=resolution)
-        network = NarrowNetwork(wide, spec)
+        return NarrowNetwork(wide, spec)
+
+    @functools.cache
+    def narrow(step: int, resolution: int, device: str, _part: int) -> NarrowNetwork:
+        network = copy.deepcopy(build(step, resolution))  # weights are put into it: no two threads may share one
         if device == "cpu":
             speed_up_convolutions_(network.module)
         return network
 
+    if parts > 1:  # following a network takes hold of every module there is, in other threads too
+        for step, resolution in itertools.product(range(_WIDTHS), supernet.resolutions):
+            build(step, resolution)
+
     def train(network: nn.Module, batch: Batch) -> Tensor:
+        draw = functools.partial(torch.randint, size=(), generator=torch.Generator().manual_seed(torch.initial_seed()))
         drawn = [
             narrow(
-                step, supernet.resolutions[int(torch.randint(len(supernet.resolutions), ()))], batch.images.device.type
+                step,
+                supernet.resolutions[int(draw(0, len(supernet.resolutions)))],
+                batch.images.device.type,
+                id(network),
             )
-            for step in (0, int(torch.randint(1, _WIDTHS, ())))
+            for step in (0, int(draw(1, _WIDTHS)))
         ]
         weights, *parts = share_weights(network, drawn)
         own = {f"network.{name}": weight for name, weight in weights.items()}

@@ -28,9 +28,9 @@ _Gradients = list[Tensor | None]
 def count_parts(network: nn.Module, plan: TrainingPlan, processes: int) -> int:
     """How many threads each step is worth: one where parts would be small, or would draw or compute other things.
 
-    A supernet draws its widths as it goes, and a layer whose weight is computed may keep more than buffers.
+    A layer whose weight is computed may keep more than buffers.
     """
-    if plan.device != "cpu" or processes > 1 or plan.supernet is not None:
+    if plan.device != "cpu" or processes > 1:
         return 1
     if any(parametrizations_of(module) for module in network.modules()):
         return 1
