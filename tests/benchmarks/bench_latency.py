@@ -15,6 +15,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,12 @@ import scipy.stats
 from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
-from mobisdk.latency.columns import read_block, run_schema
+from mobisdk.latency.columns import read_block
 from mobisdk.latency.engines import open_duckdb
 from mobisdk.latency.frames import estimate_percentiles
 from mobisdk.latency.large import analyze_tables
 from mobisdk.latency.record import durations
+from mobisdk.latency.run_columns import run_schema
 from mobisdk.latency.shift import estimate_shift
 from mobisdk.latency.stats import estimate_quantile
 from mobisdk.latency.tables import LogTables, read_tables
@@ -82,33 +84,69 @@ def measure_compare() -> list[dict[str, Any]]:
     return rows
 
 
+RUNS_A_FILE = 20_000
+
+
 def make_parquet(folder: Path, runs: int, samples: int) -> None:
-    """Write `runs` of twenty phones and twelve bundles, a hundred thousand a file."""
+    """Write `runs` of twenty phones and twelve bundles, each of them a run of the contract; files there are stay."""
     one, _, _ = read_block(LINE)
-    base = one.to_pylist()[0]
     rng = np.random.default_rng(0)
-    step = 20_000
-    for part in range(0, runs, step):
-        count = min(step, runs - part)
-        numbers = np.arange(part, part + count)
-        phone, bundle = numbers % 20, numbers // 20 % 12
-        level = 1e6 * (1 + bundle) * (1 + phone / 20) * rng.lognormal(0, 0.03, count)
-        ns = (level[:, None] * rng.lognormal(0, 0.05, (count, samples))).astype(np.int64)
-        columns = {}
-        for field in run_schema():
-            repeated = pa.array([base[field.name]], field.type)
-            columns[field.name] = pa.concat_arrays([repeated]).take(pa.array(np.zeros(count, dtype=np.int64)))
-        columns["run_id"] = pa.array([str(uuid.UUID(int=int(number) + 1)) for number in numbers])
-        offsets = pa.array(np.arange(0, count * samples + 1, samples, dtype=np.int32))
-        columns["inference_ns"] = pa.ListArray.from_arrays(offsets, pa.array(ns.ravel()))
-        for part_name, key, values in (("device", "model", phone), ("bundle", "variant_id", bundle)):
-            struct = columns[part_name]
-            names = [f.name for f in struct.type]
-            texts = pa.array([f"Phone {v}" if key == "model" else f"{v:064x}" for v in values.tolist()])
-            children = [texts if name == key else struct.field(name) for name in names]
-            columns[part_name] = pa.StructArray.from_arrays(children, fields=list(struct.type))
-        table = pa.table(list(columns.values()), schema=run_schema())
-        pq.write_table(table, folder / f"part-{part:09d}.parquet", compression="zstd")
+    spread = rng.lognormal(0, 0.05, (RUNS_A_FILE, samples))
+    parts = [(part, rng.lognormal(0, 0.03, RUNS_A_FILE), int(rng.integers(RUNS_A_FILE))) for part in _parts(runs)]
+    missing = [each for each in parts if not _name_part(folder, each[0]).exists()]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(lambda each: _write_part(folder, one, runs, spread, *each), missing):
+            pass
+
+
+def _name_part(folder: Path, part: int) -> Path:
+    return folder / f"part-{part:011d}.parquet"
+
+
+def _parts(runs: int) -> range:
+    return range(0, runs, RUNS_A_FILE)
+
+
+def _write_part(
+    folder: Path,
+    one: pa.Table,
+    runs: int,
+    spread: NDArray[np.float64],
+    part: int,
+    noise: NDArray[np.float64],
+    turn: int,
+) -> None:
+    count, samples = min(RUNS_A_FILE, runs - part), spread.shape[1]
+    numbers = np.arange(part, part + count)
+    phone, bundle = numbers % 20, numbers // 20 % 12
+    level = 1e6 * (1 + bundle) * (1 + phone / 20) * noise[:count]
+    ns = (level[:, None] * np.roll(spread, turn, axis=0)[:count]).astype(np.int64)
+    table = one.take(pa.array(np.zeros(count, dtype=np.int64)))
+    columns = {name: table[name].combine_chunks() for name in table.column_names}
+    columns["run_id"] = pa.array([str(uuid.UUID(int=int(number) + 1)) for number in numbers])
+    offsets = pa.array(np.arange(0, count * samples + 1, samples, dtype=np.int32))
+    columns["inference_ns"] = pa.ListArray.from_arrays(offsets, pa.array(ns.ravel()))
+    columns["sample_at_ns"] = pa.ListArray.from_arrays(offsets, pa.array(np.cumsum(ns, axis=1).ravel()))
+    nothing = pa.ListArray.from_arrays(pa.array(np.zeros(count + 1, dtype=np.int32)), pa.array([], pa.int64()))
+    columns["preprocess_ns"] = columns["postprocess_ns"] = nothing
+    for name, key, texts in (
+        ("device", "model", [f"Phone {v}" for v in phone.tolist()]),
+        ("bundle", "variant_id", [f"{v:064x}" for v in bundle.tolist()]),
+    ):
+        struct = columns[name]
+        children = [pa.array(texts) if field.name == key else struct.field(field.name) for field in struct.type]
+        columns[name] = pa.StructArray.from_arrays(children, fields=list(struct.type))
+    target = _name_part(folder, part)
+    pq.write_table(
+        pa.table(list(columns.values()), schema=run_schema()),
+        target.with_suffix(".half"),
+        compression="zstd",
+        use_dictionary=["device", "bundle", "runtime"],
+        column_encoding=dict.fromkeys(
+            ("inference_ns.list.element", "sample_at_ns.list.element"), "DELTA_BINARY_PACKED"
+        ),
+    )
+    target.with_suffix(".half").rename(target)
 
 
 def measure_percentiles(folder: Path) -> dict[str, float]:
@@ -171,8 +209,8 @@ def measure_jsonl(folder: Path) -> dict[str, float]:
     return {"megabytes": size / 1e6, "seconds": seconds, "megabytes_per_s": size / 1e6 / seconds}
 
 
-def measure_memory(folder: Path, samples: int) -> dict[str, float]:
-    """Many samples in Parquet, in a process of its own whose peak memory is told."""
+def measure_memory(folder: Path, samples: int) -> dict[str, Any]:
+    """Many samples in Parquet, in a process of its own whose peak memory is told; every row is checked first."""
     make_parquet(folder, samples // 100, 100)
     program = f"""
 import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -180,19 +218,24 @@ from bench_latency import analyze_folder
 analyze_folder({str(folder)!r})
 """
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    return {"samples": samples, "seconds": time.perf_counter() - started, "peak_gib": peak / 2**30}
+    return {"seconds": time.perf_counter() - started, "peak_gib": peak / 2**30, **json.loads(told)}
 
 
 def analyze_folder(folder: str) -> None:
-    """Analyze a folder of Parquet with DuckDB held to 5 GB."""
-    files = sorted(Path(folder).glob("*.parquet"))
-    tables = LogTables(tuple(files), run_schema().empty_table(), tuple(files), (), 0)
+    """Analyze a folder of Parquet as `analyze` does, with DuckDB held to 5 GB."""
+    started = time.perf_counter()
+    tables = read_tables([Path(folder)])
+    read_s = time.perf_counter() - started
     with open_duckdb(tables, memory="5GB") as engine:
         report = analyze_tables(tables, engine)
-    samples = sum(warm.samples for group in report.groups for warm in group.warm)
-    sys.stdout.write(f"{len(report.groups)} groups, {samples:,} samples\n")
+    tell(
+        {
+            "read_s": read_s, "runs": report.runs, "groups": len(report.groups),
+            "samples": sum(warm.samples for group in report.groups for warm in group.warm),
+        }
+    )  # fmt: skip
 
 
 def take_time(run: Callable[[], object]) -> float:
@@ -212,12 +255,15 @@ def main() -> None:
     """Print what is asked for, as JSON."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--samples", type=int, help="Analyze so many, of which 10**9 are meant, and tell the memory.")
+    parser.add_argument("--folder", type=Path, help="Where they lie, and stay.  [default: a temporary one]")
     parser.add_argument("--only", choices=["coverage", "compare", "percentiles", "jsonl"])
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="mobisdk-bench-"))
     try:
         if arguments.samples:
-            tell({"memory": measure_memory(folder, arguments.samples)})
+            place = arguments.folder or folder
+            place.mkdir(parents=True, exist_ok=True)
+            tell({"memory": measure_memory(place, arguments.samples)})
             return
         if arguments.only in (None, "coverage"):
             tell({"coverage": measure_coverage()})

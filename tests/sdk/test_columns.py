@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from mobisdk.errors import DataError
-from mobisdk.latency.columns import read_block, run_schema
+from mobisdk.latency.columns import read_block
 from mobisdk.latency.log import parse_run, to_json_line
+from mobisdk.latency.run_columns import run_schema
 
 CONTRACT = Path(__file__).parents[1] / "contract/latency"
 GOOD = (CONTRACT / "good.jsonl").read_bytes().splitlines()

@@ -34,7 +34,9 @@ class Engine:
     explode: Callable[["nw.LazyFrame[Any]"], "nw.LazyFrame[Any]"]
     """Make a row of each of `ns`: Narwhals' own keeps empty lists as rows, and DuckDB reads everything twice for it."""
     keep: Callable[["nw.LazyFrame[Any]"], "nw.LazyFrame[Any]"]
-    """Hold what is read many times: Spark would plan and compute it anew each time, DuckDB is as quick without."""
+    """Hold samples that are read many times: Spark would plan and compute them anew, DuckDB is as quick without."""
+    hold: Callable[["nw.LazyFrame[Any]"], "nw.LazyFrame[Any]"]
+    """Hold a row a run that took a pass over all samples to make."""
     add_lists: Callable[["nw.LazyFrame[Any]"], "nw.LazyFrame[Any]"]
     """Add the lists `before` and `after` to `ns`, sample by sample; one that is empty adds nothing."""
 
@@ -43,6 +45,14 @@ def _explode_duckdb(frame: "nw.LazyFrame[Any]") -> "nw.LazyFrame[Any]":
     others = _names_beside(frame, "ns")
     exploded: nw.LazyFrame[Any] = nw.from_native(frame.to_native().project(f"{others}, unnest(ns) AS ns")).lazy()
     return exploded
+
+
+def _hold_duckdb(frame: "nw.LazyFrame[Any]") -> "nw.LazyFrame[Any]":
+    """Make a temporary table, which is spilled to disk like any other where memory is short."""
+    relation = frame.to_native()
+    relation.query("held", "CREATE OR REPLACE TEMP TABLE held_runs AS SELECT * FROM held")
+    held: nw.LazyFrame[Any] = nw.from_native(relation.query("held", "SELECT * FROM held_runs")).lazy()
+    return held
 
 
 def _add_lists_duckdb(frame: "nw.LazyFrame[Any]") -> "nw.LazyFrame[Any]":
@@ -98,6 +108,7 @@ def open_duckdb(logs: LogTables, memory: str | None = None) -> Iterator[Engine]:
             lambda table: nw.from_native(connection.from_arrow(table)).lazy(),
             _explode_duckdb,
             lambda frame: frame,
+            _hold_duckdb,
             _add_lists_duckdb,
         )
 
@@ -152,7 +163,7 @@ def open_spark(logs: LogTables, master: str) -> Iterator[Engine]:
                     frame: nw.LazyFrame[Any] = nw.from_native(session.createDataFrame(table)).lazy()
                     return frame
 
-            yield Engine(nw.from_native(frame).lazy(), upload, _explode, _keep_spark, _add_lists_spark)
+            yield Engine(nw.from_native(frame).lazy(), upload, _explode, _keep_spark, _keep_spark, _add_lists_spark)
         finally:
             session.stop()
 

@@ -7,7 +7,6 @@ quantile keeps them all. Intervals take two more passes: `stats` says what they 
 """
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -58,13 +57,14 @@ def _estimate(
     if not coarse.groups.size:
         return {}
     wanted = sorted({0.5, *quantiles})
-    values = {q: _quantile(coarse, binned, upload, np.full(coarse.groups.size, q)) for q in wanted}
-    errors, p50_errors, runs = _share_errors(samples, upload, coarse, values)
+    shares = np.repeat(np.asarray(wanted)[:, None], coarse.groups.size, axis=1)
+    values = dict(zip(wanted, _quantiles(coarse, binned, upload, shares), strict=True))
+    errors, runs = _share_errors(samples, upload, coarse, values)
     mads = np.zeros(coarse.groups.size)
     if with_deviation:
         deviations = _deviations(samples, upload, coarse.groups, values[0.5])
-        mads = _quantile(_Coarse.count(deviations), deviations, upload, np.full(coarse.groups.size, 0.5))
-    intervals = {q: _intervals(q, coarse, binned, upload, errors[q], p50_errors, runs) for q in wanted}
+        (mads,) = _quantiles(_Coarse.count(deviations), deviations, upload, np.full((1, coarse.groups.size), 0.5))
+    intervals = _intervals(coarse, binned, upload, errors, runs)
     return {
         int(group): Figures(
             int(runs[place]),
@@ -132,12 +132,11 @@ class _Coarse:
         return int(first + np.searchsorted(self.before[first:last], rank, side="right") - 1)
 
 
-def _quantile(coarse: _Coarse, binned: "nw.LazyFrame[Any]", upload: Upload, shares: _Floats) -> _Floats:
-    return np.asarray(_quantiles(coarse, binned, upload, shares[None])[0])
-
-
 def _quantiles(coarse: _Coarse, binned: "nw.LazyFrame[Any]", upload: Upload, shares: _Floats) -> _Floats:
-    """Quantiles of each group at `shares` of shape (any, groups), interpolated as NumPy does; NaN gives NaN."""
+    """Quantiles of each group at `shares` of shape (any, groups), interpolated as NumPy does; NaN gives NaN.
+
+    However many are asked for, the samples are read once.
+    """
     known = ~np.isnan(shares)
     position = np.where(known, shares, 0) * (coarse.totals - 1)
     low = np.floor(position).astype(np.int64)
@@ -188,7 +187,7 @@ def _fine_counts(
 
 def _share_errors(
     samples: "nw.LazyFrame[Any]", upload: Upload, coarse: _Coarse, values: dict[float, _Floats]
-) -> tuple[dict[float, _Floats], _Floats, _Ints]:
+) -> tuple[dict[float, _Floats], _Ints]:
     """Standard errors of the shares of samples at or below each quantile, with runs as clusters; and the runs."""
     names = {q: f"v{index}" for index, q in enumerate(values)}
     bounds = upload(pa.table({"group": coarse.groups, **{names[q]: value for q, value in values.items()}}))
@@ -210,28 +209,33 @@ def _share_errors(
         squares = np.maximum(bb - 2 * share * bs + share**2 * ss, 0)
         with np.errstate(divide="ignore", invalid="ignore"):
             errors[q] = np.sqrt(runs / (runs - 1) * squares) / coarse.totals
-    return errors, errors[0.5], runs
+    return errors, runs
 
 
 def _intervals(
-    q: float, coarse: _Coarse, binned: "nw.LazyFrame[Any]", upload: Upload,
-    errors: _Floats, p50_errors: _Floats, runs: _Ints,
-) -> list[tuple[int | None, int | None, str | None]]:  # fmt: skip
-    reasons = [
-        cluster_reason(int(runs[place]), int(coarse.totals[place]), float(p50_errors[place]), q)
-        for place in range(coarse.groups.size)
-    ]
-    shares = np.full((2, coarse.groups.size), np.nan)
-    for place, reason in enumerate(reasons):
-        if reason is None:
-            shares[:, place] = cluster_interval(int(runs[place]), float(errors[place]), q)
-    bounds = _quantiles(coarse, binned, upload, shares)
-    return [
-        (None, None, reason)
-        if math.isnan(bounds[0, place])
-        else (round(bounds[0, place]), round(bounds[1, place]), None)
-        for place, reason in enumerate(reasons)
-    ]
+    coarse: _Coarse, binned: "nw.LazyFrame[Any]", upload: Upload, errors: dict[float, _Floats], runs: _Ints
+) -> dict[float, list[tuple[int | None, int | None, str | None]]]:
+    """Bounds of each quantile in each group, or why it has none."""
+    reasons = {
+        q: [
+            cluster_reason(int(count), int(samples), float(error), q)
+            for count, samples, error in zip(runs, coarse.totals, errors[0.5], strict=True)
+        ]
+        for q in errors
+    }
+    shares = np.full((len(errors), 2, coarse.groups.size), np.nan)
+    for row, q in enumerate(errors):
+        for place, reason in enumerate(reasons[q]):
+            if reason is None:
+                shares[row, :, place] = cluster_interval(int(runs[place]), float(errors[q][place]), q)
+    bounds = _quantiles(coarse, binned, upload, shares.reshape(-1, coarse.groups.size)).reshape(shares.shape)
+    return {
+        q: [
+            (round(low), round(high), None) if reason is None else (None, None, reason)
+            for low, high, reason in zip(*bounds[row], reasons[q], strict=True)
+        ]
+        for row, q in enumerate(errors)
+    }
 
 
 def _deviations(samples: "nw.LazyFrame[Any]", upload: Upload, groups: _Ints, medians: _Floats) -> "nw.LazyFrame[Any]":

@@ -101,7 +101,7 @@ class _Parts:
 
 def _part_unit_slips(warm: "nw.LazyFrame[Any]", engine: Engine) -> tuple["nw.LazyFrame[Any]", dict[int, int]]:
     """Leave out runs whose median is off their group's by a thousand, and count them; nearly always there is none."""
-    medians = warm.select("group", "run", ns=nw.col("inference_ns").list.median().cast(nw.Int64))
+    medians = engine.hold(warm.select("group", "run", ns=nw.col("inference_ns").list.median().cast(nw.Int64)))
     groups, values = estimate_percentiles(medians, engine.upload, (0.5,))
     if not groups.size:
         return warm, {}

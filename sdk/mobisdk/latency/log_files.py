@@ -109,7 +109,7 @@ def _read_parquet(path: Path) -> Iterator[bytes]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from mobisdk.latency.columns import run_schema
+    from mobisdk.latency.run_columns import run_schema
 
     try:
         with pq.ParquetFile(path) as file:

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from mobisdk.errors import DataError
-from mobisdk.latency.columns import check_runs, run_schema
+from mobisdk.latency.column_checks import check_runs
+from mobisdk.latency.run_columns import run_schema
 
 pc: Any = pyarrow.compute
 Hashes = NDArray[np.uint64]

@@ -15,10 +15,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mobisdk.errors import DataError
-from mobisdk.latency.columns import OddLine, read_block, run_schema
+from mobisdk.latency.columns import OddLine, read_block
 from mobisdk.latency.log import LONGEST_LINE_BYTES
 from mobisdk.latency.log_files import damage_told, find_log_files, is_parquet, open_log, read_lines
 from mobisdk.latency.parquet import find_shared, hash_ids, inspect_parquet, read_batches
+from mobisdk.latency.run_columns import run_schema
 from mobisdk.latency.store import SetAside
 
 _Ints = NDArray[np.int64]
