@@ -35,7 +35,7 @@ from mobisdk.latency.record import durations
 from mobisdk.latency.run_columns import run_schema
 from mobisdk.latency.shift import estimate_shift
 from mobisdk.latency.stats import estimate_quantile
-from mobisdk.latency.tables import LogTables, read_tables
+from mobisdk.latency.store import LogSet, read_tables
 
 LINE = (Path(__file__).parents[1] / "contract/latency/good.jsonl").read_bytes().splitlines()[0]
 DATA_SETS = 2000
@@ -152,7 +152,7 @@ def _write_part(
 def measure_percentiles(folder: Path) -> dict[str, float]:
     """Percentiles by device × bundle: ours and plain DuckDB's, in turns, the best of three."""
     files = sorted(folder.glob("*.parquet"))
-    tables = LogTables(tuple(files), run_schema().empty_table(), tuple(files), (), 0)
+    tables = LogSet(tuple(files), run_schema().empty_table(), (), 0, tuple(files))
     plain = f"""
         SELECT device, bundle, quantile_cont(ns, [0.5, 0.9, 0.99]) FROM (
             SELECT device.model AS device, bundle.variant_id AS bundle, unnest(inference_ns) AS ns

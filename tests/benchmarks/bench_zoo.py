@@ -223,7 +223,7 @@ def count_weights(pair: Pair, arch: str) -> tuple[int, int]:
 def write_network_table(work: Path) -> str:
     """A row an architecture."""
     from mobisdk.cost import count_spec_cost
-    from mobisdk.latency.analysis import analyze_runs
+    from mobisdk.latency.in_memory import analyze_runs
     from mobisdk.latency.store import read_logs
     from mobisdk.report.numbers import format_interval_ms
 

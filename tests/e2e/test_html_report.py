@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, Page, Route, expect
 from typer.testing import CliRunner
 
 from mobisdk.cli.app import app
-from mobisdk.latency.analysis import AnalysisReport, analyze_runs
+from mobisdk.latency.analysis import AnalysisReport
+from mobisdk.latency.in_memory import analyze_runs
 from mobisdk.latency.log import append_run, parse_run
 from mobisdk.latency.record import Device, LatencyRun, durations
 from mobisdk.latency.store import read_logs
@@ -59,6 +60,10 @@ class Made:
     report: AnalysisReport
 
 
+def size_bytes(alpha: float) -> int:
+    return round(8e6 * alpha)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("report")
@@ -76,13 +81,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     for alpha, resolution in grid:
         for _ in range(6):  # half as slow again is a regression, by whatever noise
             append_run(old, burst(PIXEL, alpha / 1.5 if alpha == 1.0 else alpha, resolution, rng, of=alpha))
-    budget = ["--max-latency-ms", "3", "--min-accuracy", "0.7"]
+    budget = ["--max-latency-ms", "3", "--min-accuracy", "0.7", "--max-size-mb", "4"]
     arguments = ["analyze", str(log), "--html", str(page), "--against", str(old), *budget]
     for number, (alpha, resolution) in enumerate(grid[:-1]):
         share = 0.5 + 0.3 * alpha + resolution / 2000
         evaluation = {
             "bundle_id": f"b{number}", "variant_id": variant_id(alpha, resolution), "weights_source": "checkpoint",
             "image_set_sha256": "ab", "images": 360, "accuracy": share, "interval_95": [share - 0.02, share + 0.02],
+            "model_bytes": size_bytes(alpha),
         }  # fmt: skip
         (folder / f"{number}.json").write_text(json.dumps(evaluation))
         arguments += ["--accuracy", str(folder / f"{number}.json")]
@@ -203,6 +209,7 @@ def test_every_chart_has_its_marks_and_lies_within_its_figure(open_page: Any) ->
     headings = page.locator("section.block:has(figure) h3").all_inner_texts()
     both = [
         "Accuracy against latency",
+        "Accuracy against size",
         "Latency over α × ρ",
         "Latency against width α",
         "Latency against resolution ρ",
@@ -244,13 +251,15 @@ def test_changes_and_the_budget_are_told_in_numbers(made: Made, open_page: Any) 
     networks = [text for text in changes.locator(".role-axis-label text").all_text_contents() if " at " in text]
     assert set(networks[:2]) == {"1.0 at 128", "1.0 at 224"}
     accuracies = page.locator("section.block", has_text="Accuracy against latency").first
+    sizes = page.locator("section.block:has(figure)", has_text="Accuracy against size").first
     kept = sum(
         1 for group in made.report.groups[:6]
-        if group.warm[0].p50 and group.warm[0].p50.value_ns <= 3e6
+        if group.warm[0].p50 and group.warm[0].p50.value_ns <= 3e6 and size_bytes(group.bundle.alpha or 0) <= 4e6
         and 0.5 + 0.3 * (group.bundle.alpha or 0) + (group.bundle.resolution or 0) / 2000 >= 0.7
     )  # fmt: skip
-    expect(accuracies).to_contain_text(f"{kept} of 5 keep it")
-    assert {"3 ms", "70 %"} <= set(accuracies.locator("svg text").all_text_contents())
+    for block, lines in ((accuracies, {"3 ms", "70 %"}), (sizes, {"4 MB", "70 %", "size of the model (MB)"})):
+        expect(block).to_contain_text(f"{kept} of 5 keep all of it")
+        assert lines <= set(block.locator("svg text").all_text_contents())
 
 
 COLOURS = """() => [

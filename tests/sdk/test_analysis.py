@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from mobisdk.errors import DataError
-from mobisdk.latency.analysis import AnalysisReport, analyze_runs
+from mobisdk.latency.analysis import AnalysisReport
+from mobisdk.latency.in_memory import analyze_runs
 from mobisdk.latency.log import parse_run
+from mobisdk.latency.log_files import SetAside
 from mobisdk.latency.record import LatencyRun, durations
-from mobisdk.latency.store import LogSet, SetAside
+from mobisdk.latency.store import collect_runs
 
 RUN = parse_run((Path(__file__).parents[1] / "contract/latency/good.jsonl").read_bytes().splitlines()[0])
 NUMBERS = itertools.count()
@@ -36,7 +38,7 @@ def cold(load: int, first: int, **changes: Any) -> LatencyRun:
 
 
 def analyze(*runs: LatencyRun) -> AnalysisReport:
-    return analyze_runs(LogSet(files=(Path("runs.jsonl"),), runs=runs, set_aside=(), duplicates=0))
+    return analyze_runs(collect_runs((Path("runs.jsonl"),), runs))
 
 
 @pytest.mark.parametrize(
@@ -148,7 +150,7 @@ def test_emulator_when_analyzed_is_a_device_of_its_own_and_kept_apart_unless_ask
     assert emulator.device_label == "Google Pixel 8 (Tensor G3), 9 cores, Android 15, emulator"
     assert (phone.warm[0].runs, emulator.warm[0].runs, emulator.warm[0].p50) == (1, 0, None)
     assert emulator.warm[0].kept_apart == {"ran on an emulator": 1}
-    _, asked_for = analyze_runs(LogSet((), runs, (), 0), emulators=True).groups
+    _, asked_for = analyze_runs(collect_runs((), runs, (), 0), emulators=True).groups
     assert (asked_for.warm[0].runs, asked_for.warm[0].kept_apart) == (1, {})
 
 
@@ -214,4 +216,4 @@ def test_logs_without_a_run_are_an_error_that_shows_the_first_reason() -> None:
     with pytest.raises(
         DataError, match=r"and 1 line set aside. The first is line 3 of 'bad.jsonl': the line is not JSON"
     ):
-        analyze_runs(LogSet((Path("bad.jsonl"),), (), aside, 0))
+        analyze_runs(collect_runs((Path("bad.jsonl"),), (), aside, 0))

@@ -7,11 +7,12 @@ import altair as alt
 import numpy as np
 import pytest
 
-from mobisdk.latency.analysis import AnalysisReport, GroupReport, analyze_runs
+from mobisdk.latency.analysis import AnalysisReport, GroupReport
 from mobisdk.latency.compare import compare_reports
+from mobisdk.latency.in_memory import analyze_runs
 from mobisdk.latency.log import parse_run
 from mobisdk.latency.record import LatencyRun, durations
-from mobisdk.latency.store import LogSet
+from mobisdk.latency.store import collect_runs
 from mobisdk.report.accuracy import Accuracy
 from mobisdk.report.blocks import build_blocks
 from mobisdk.report.charts.cold_start import cold_start_points
@@ -48,7 +49,7 @@ def cold(alpha: float, load: int, first: int, **parts: Any) -> LatencyRun:
 
 
 def groups(*runs: LatencyRun) -> tuple[GroupReport, ...]:
-    return analyze_runs(LogSet((Path("runs.jsonl"),), runs, (), 0)).groups
+    return analyze_runs(collect_runs((Path("runs.jsonl"),), runs, (), 0)).groups
 
 
 def accuracy(alpha: float, share: float, **parts: Any) -> Accuracy:
@@ -293,6 +294,36 @@ def test_budget_is_in_the_scales_and_counts_who_keeps_it() -> None:
     assert fits(points[0], limits)
     assert not fits(points[0], Limits(max_latency_ms=points[0]["ms"] / 2))
     assert not fits(points[0], Limits(min_accuracy=0.61))
+
+
+def test_size_has_a_front_and_a_line_of_its_own() -> None:
+    measured = groups(*(run(alpha, [round(1e6 * alpha)] * 9) for alpha in (0.25, 0.5, 0.75)))
+    sizes = {0.25: 3_000_000, 0.5: 1_000_000, 0.75: 2_000_000}
+    known = {
+        variant_id(alpha, 160): accuracy(alpha, 0.5 + alpha / 10, model_bytes=size) for alpha, size in sizes.items()
+    }
+    points = pareto_points(table_rows(measured), known, "mb")
+    assert [(point["mb"], point["is_best"]) for point in points] == [(1, True), (2, True), (3, False)]
+    assert [point["is_best"] for point in pareto_points(table_rows(measured), known)] == [True] * 3
+    limits = Limits(max_size_mb=2)
+    assert [fits(point, limits) for point in points] == [True, True, False]
+    drawn = draw_pareto(points, limits, "mb")
+    alt.LayerChart.from_dict(drawn, validate=True)
+    text = json.dumps(drawn)
+    assert '"limit": "2 MB"' in text
+    assert '"field": "mb"' in text
+    assert '"field": "ms"' not in text
+
+
+def test_size_that_no_evaluation_tells_keeps_no_budget_and_is_asked_for() -> None:
+    rows = table_rows(groups(run(0.5, [10**6] * 9)))
+    known = {variant_id(0.5, 160): accuracy(0.5, 0.6)}
+    (point,) = pareto_points(rows, known)
+    assert not fits(point, Limits(max_size_mb=100))
+    assert "Accuracy against size" not in [block.heading for block in build_blocks(rows, known)]
+    asked = build_blocks(rows, known, limits=Limits(max_size_mb=1))
+    (block,) = (block for block in asked if block.heading == "Accuracy against size")
+    assert (block.figures, block.commands[0].split()[1]) == ((), "evaluate")
 
 
 def test_changes_name_what_tells_rows_apart_and_are_the_worst_first() -> None:

@@ -2,10 +2,10 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from mobisdk.latency.analysis import analyze_runs
+from mobisdk.latency.in_memory import analyze_runs
 from mobisdk.latency.log import parse_run
 from mobisdk.latency.record import Conditions, LatencyRun
-from mobisdk.latency.store import LogSet
+from mobisdk.latency.store import collect_runs
 from mobisdk.report.circumstances import describe_circumstances, describe_coverage, describe_kept_apart
 from mobisdk.report.labels import table_rows
 
@@ -18,8 +18,8 @@ def run(*, conditions: Conditions = UNKNOWN, **parts: Any) -> LatencyRun:
 
 
 def describe(*runs: LatencyRun) -> dict[str, str]:
-    groups = analyze_runs(LogSet((Path("runs.jsonl"),), runs, (), 0)).groups
-    return dict(describe_circumstances(groups, runs))
+    logs = collect_runs((Path("runs.jsonl"),), runs)
+    return dict(describe_circumstances(analyze_runs(logs).groups, logs.table))
 
 
 def test_what_no_run_says_is_left_out() -> None:
@@ -55,9 +55,9 @@ def test_runs_that_are_kept_apart_are_counted_once_for_each_reason() -> None:
     hot = dataclasses.replace(UNKNOWN, thermal_before="critical")
     failed = dataclasses.replace(RUN.golden, passed=False)  # type: ignore[type-var]
     runs = run(), run(mode="sustained"), run(conditions=hot), run(mode="cold", golden=failed), run(golden=failed)
-    groups = analyze_runs(LogSet((Path("runs.jsonl"),), runs, (), 0)).groups
+    groups = analyze_runs(collect_runs((Path("runs.jsonl"),), runs, (), 0)).groups
     assert describe_kept_apart(groups) == "golden image failed (2), hot at the start (1)"
-    assert describe_kept_apart(analyze_runs(LogSet((), (run(),), (), 0)).groups) == ""
+    assert describe_kept_apart(analyze_runs(collect_runs((), (run(),), (), 0)).groups) == ""
 
 
 def test_coverage_of_few_runs_stands_beside_their_intervals_alone() -> None:
@@ -65,7 +65,7 @@ def test_coverage_of_few_runs_stands_beside_their_intervals_alone() -> None:
         variants = [dataclasses.replace(RUN.bundle, variant_id=f"{count:064x}") for count in counts]
         runs = tuple(run(bundle=bundle) for count, bundle in zip(counts, variants, strict=True) for _ in range(count))
         runs = tuple(dataclasses.replace(each, run_id=f"{place:032x}") for place, each in enumerate(runs))
-        return describe_coverage(table_rows(analyze_runs(LogSet((), runs, (), 0)).groups))
+        return describe_coverage(table_rows(analyze_runs(collect_runs((), runs, (), 0)).groups))
 
     assert told(1, 2, 10) == ""
     assert told(5, 3, 10) == (

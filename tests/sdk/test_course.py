@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mobisdk.latency.analysis import analyze_runs
-from mobisdk.latency.course import describe_course, find_change, find_throttling, find_warmup
+from mobisdk.latency.course import Course, Throttling, describe_course, find_change, find_throttling, find_warmup
+from mobisdk.latency.in_memory import analyze_runs
 from mobisdk.latency.log import parse_run
 from mobisdk.latency.record import LatencyRun, durations
-from mobisdk.latency.store import LogSet
+from mobisdk.latency.store import collect_runs
 from mobisdk.report.summary import explain
 
 RUN = parse_run((Path(__file__).parents[1] / "contract/latency/good.jsonl").read_bytes().splitlines()[0])
@@ -25,6 +25,19 @@ def timed(samples: NDArray[Any], warmup: NDArray[Any] | None = None, **changes: 
         warmup_ns=nothing if warmup is None else durations(warmup.astype(int).tolist()),
         sample_at_ns=durations(at.tolist()), preprocess_ns=nothing, postprocess_ns=nothing, **changes,
     )  # fmt: skip
+
+
+def throttling_of(run: LatencyRun) -> Throttling | None:
+    return find_throttling(run.inference_ns, run.sample_at_ns)
+
+
+def warmup_of(run: LatencyRun) -> int:
+    return find_warmup(run.warmup_ns, run.inference_ns)
+
+
+def course_of(*runs: LatencyRun) -> Course:
+    parts = ([getattr(run, name) for run in runs] for name in ("warmup_ns", "inference_ns", "sample_at_ns"))
+    return describe_course(runs[0].mode, *parts)
 
 
 def noise(count: int, seed: int, spread: float = 0.03, correlation: float = 0.6) -> NDArray[np.float64]:
@@ -50,57 +63,57 @@ def test_level_that_stays_shows_a_change_in_few_runs() -> None:
 
 @pytest.mark.parametrize("samples", [[5] * 40, [1, 2, 3], [0] * 12])
 def test_samples_that_tell_nothing_show_no_change(samples: list[int]) -> None:
-    assert find_throttling(timed(np.array(samples))) is None
-    assert find_warmup(timed(np.array(samples))) == 0
+    assert throttling_of(timed(np.array(samples))) is None
+    assert warmup_of(timed(np.array(samples))) == 0
 
 
 def test_single_hiccup_is_no_change_of_level() -> None:
     samples = 2e6 * noise(100, 1)
     samples[97:] *= 20
-    assert find_throttling(timed(samples)) is None
+    assert throttling_of(timed(samples)) is None
 
 
 def test_warm_up_is_counted_and_its_reach_into_the_samples_is_seen() -> None:
     cold = 2e6 * noise(40, 3) * np.where(np.arange(40) < 8, 1.5, 1.0)
     within, beyond = timed(cold[12:], cold[:12]), timed(cold[4:], cold[:4])
-    assert find_warmup(within) == find_warmup(beyond) == 8
-    course = describe_course([within, beyond])
+    assert warmup_of(within) == warmup_of(beyond) == 8
+    course = course_of(within, beyond)
     assert (course.warmup_samples, course.still_warming_runs) == (8, 1)
 
 
 def test_throttling_has_its_time_and_its_levels() -> None:
     samples = 2e6 * noise(3000, 4) * np.where(np.arange(3000) < 1000, 1.0, 1.6)
-    found = find_throttling(timed(samples))
+    found = throttling_of(timed(samples))
     assert found is not None
     assert found.at_ns == pytest.approx(1000 * 2e6, rel=0.02)
     assert found.fresh_ns == pytest.approx(2e6, rel=0.02)
     assert found.steady_ns == pytest.approx(3.2e6, rel=0.02)
-    report = analyze_runs(LogSet((), (timed(samples, mode="sustained"),), (), 0))
+    report = analyze_runs(collect_runs((), (timed(samples, mode="sustained"),), (), 0))
     assert "throttles after 2 s of sustained work in 1 of 1 runs: from 2 to 3.2" in " ".join(explain(report))
 
 
 def test_burst_is_not_said_to_throttle() -> None:
     samples = 2e6 * noise(300, 4) * np.where(np.arange(300) < 100, 1.0, 1.6)
-    assert describe_course([timed(samples)]).throttled_runs == 0
+    assert course_of(timed(samples)).throttled_runs == 0
 
 
 def test_outliers_are_labelled_by_tukeys_fences() -> None:
     # 1 to 9: quartiles 3 and 7, fences at 13 and 19; with 15 and 25 the quartiles are 3.5 and 8.5, fences 16 and 23.5
-    course = describe_course([timed(np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 17, 25]))])
+    course = course_of(timed(np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 17, 25])))
     assert (course.mild_outliers, course.severe_outliers) == (1, 1)
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.5, 0.9])
 def test_autocorrelation_is_that_of_the_process(correlation: float) -> None:
     runs = [timed(2e6 * noise(400, seed, correlation=correlation)) for seed in range(30)]
-    course = describe_course(runs)
+    course = course_of(*runs)
     assert course.autocorrelation == pytest.approx(correlation, abs=0.03)
     independent = 12_000 * (1 - correlation) / (1 + correlation)
     assert course.independent_samples == pytest.approx(independent, rel=0.2)
 
 
 def report_of(*runs: LatencyRun) -> Any:
-    return analyze_runs(LogSet((), runs, (), 0))
+    return analyze_runs(collect_runs((), runs, (), 0))
 
 
 @pytest.mark.parametrize("factor", [1e-3, 1e3, 1e-6])

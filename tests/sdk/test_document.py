@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobisdk.latency.analysis import AnalysisReport, analyze_runs
+from mobisdk.latency.analysis import AnalysisReport
+from mobisdk.latency.in_memory import analyze_runs
 from mobisdk.latency.log import parse_run
+from mobisdk.latency.log_files import SetAside
 from mobisdk.latency.record import LatencyRun, durations
-from mobisdk.latency.store import LogSet, SetAside
+from mobisdk.latency.store import collect_runs
 from mobisdk.report.document import to_csv, to_document
 
 RUN = parse_run((Path(__file__).parents[1] / "contract/latency/good.jsonl").read_bytes().splitlines()[0])
@@ -19,7 +21,7 @@ ASIDE = SetAside(Path("logs/bad.jsonl"), 4, "the line is not JSON")
 
 
 def report(*runs: LatencyRun) -> AnalysisReport:
-    return analyze_runs(LogSet((Path("runs.jsonl"),), runs, (ASIDE,), 2))
+    return analyze_runs(collect_runs((Path("runs.jsonl"),), runs, (ASIDE,), 2))
 
 
 def rows(text: str) -> list[dict[str, str]]:

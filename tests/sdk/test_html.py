@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobisdk.latency.analysis import analyze_runs
+from mobisdk.latency.in_memory import analyze_runs
 from mobisdk.latency.log import parse_run
+from mobisdk.latency.log_files import SetAside
 from mobisdk.latency.record import LatencyRun, durations
-from mobisdk.latency.store import LogSet, SetAside
+from mobisdk.latency.store import collect_runs
 from mobisdk.report.accuracy import Accuracy
 from mobisdk.report.frame import is_page
 from mobisdk.report.html import Beside, build_page
@@ -40,7 +41,7 @@ def run(alpha: float = 0.5, ns: list[int] | None = None, *, model: str = "Pixel 
 
 
 def page(*runs: LatencyRun, set_aside: tuple[SetAside, ...] = (), **accuracies: Accuracy) -> str:
-    logs = LogSet((Path("runs.jsonl"),), runs, set_aside, 0)
+    logs = collect_runs((Path("runs.jsonl"),), runs, set_aside, 0)
     return build_page(
         analyze_runs(logs), logs, Beside({known.variant_id: known for known in accuracies.values()}), NOON
     )
@@ -75,7 +76,7 @@ def test_page_has_the_reports_figures_in_its_table() -> None:
     cold = run(
         mode="cold", compile_ns=None, load_ns=30_000_000, first_inference_ns=5_000_000, inference_ns=durations([])
     )
-    logs = LogSet((Path("runs.jsonl"),), (*runs, cold), (), 0)
+    logs = collect_runs((Path("runs.jsonl"),), (*runs, cold), (), 0)
     report = analyze_runs(logs)
     warm = report.groups[0].warm[0]
     (row,) = cells(build_page(report, logs, Beside(), NOON))

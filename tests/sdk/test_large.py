@@ -16,17 +16,16 @@ from typer.testing import CliRunner
 
 from mobisdk.cli.app import app
 from mobisdk.errors import ConfigError, DataError
-from mobisdk.latency.analysis import analyze_runs
 from mobisdk.latency.engines import Engine, open_duckdb, open_spark
 from mobisdk.latency.export import name_folder
 from mobisdk.latency.frames import estimate_groups
+from mobisdk.latency.in_memory import analyze_runs
 from mobisdk.latency.large import analyze_tables
 from mobisdk.latency.log import parse_run, to_json_line
 from mobisdk.latency.parquet import find_shared, hash_ids
 from mobisdk.latency.record import LatencyRun, durations
 from mobisdk.latency.stats import estimate_quantile
-from mobisdk.latency.store import read_logs
-from mobisdk.latency.tables import read_tables
+from mobisdk.latency.store import read_logs, read_tables
 from mobisdk.report.document import to_document
 
 LINES = (Path(__file__).parents[1] / "contract/latency/good.jsonl").read_bytes().splitlines()

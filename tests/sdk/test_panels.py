@@ -2,10 +2,10 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from mobisdk.latency.analysis import analyze_runs
+from mobisdk.latency.in_memory import analyze_runs
 from mobisdk.latency.log import parse_run
 from mobisdk.latency.record import LatencyRun
-from mobisdk.latency.store import LogSet
+from mobisdk.latency.store import collect_runs
 from mobisdk.report.labels import Row, dials_labels, network_labels, runtime_label, table_rows, threads_label
 from mobisdk.report.panels import part_by_mode, part_by_network, part_by_recipe, part_by_setting
 
@@ -22,7 +22,7 @@ def run(variant: int, *, threads: int | None = 4, mode: Any = "burst", **bundle:
 
 
 def rows(*runs: LatencyRun) -> tuple[Row, ...]:
-    return table_rows(analyze_runs(LogSet((Path("runs.jsonl"),), runs, (), 0)).groups)
+    return table_rows(analyze_runs(collect_runs((Path("runs.jsonl"),), runs, (), 0)).groups)
 
 
 def test_rows_are_a_group_and_mode_and_a_group_that_only_started_cold_has_one() -> None:

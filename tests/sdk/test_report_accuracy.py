@@ -56,6 +56,13 @@ def test_untrained_weights_have_no_accuracy(tmp_path: Path) -> None:
         read_accuracies([written(tmp_path / "a", weights_source="random")])
 
 
+def test_size_is_taken_where_it_is_told_and_must_be_one(tmp_path: Path) -> None:
+    assert read_accuracies([written(tmp_path / "a", model_bytes=1_900_000)])["v1"].model_bytes == 1_900_000
+    for wrong in (0, -1, 1.5, "1", None, True):
+        with pytest.raises(DataError, match=r"model_bytes of .* is"):
+            read_accuracies([written(tmp_path / "a", model_bytes=wrong)])
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 10_000, b"\0"])
 def test_file_that_is_no_json_is_named_with_the_command_that_writes_one(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a").write_bytes(content)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobisdk.latency.analysis import analyze_runs
+from mobisdk.latency.in_memory import analyze_runs
 from mobisdk.latency.log import parse_run, to_json_line
 from mobisdk.latency.record import LatencyRun, durations
-from mobisdk.latency.store import LogSet
+from mobisdk.latency.store import collect_runs
 from mobisdk.server.bundles import BundleSummary
 from mobisdk.server.overview import Overview
 from mobisdk.server.plan import make_plan
@@ -50,7 +50,7 @@ def test_overview_has_the_figures_of_analyze(store: Store) -> None:
     failed = dataclasses.replace(measured(9, 0, rng), golden=dataclasses.replace(RUN.golden, passed=False))  # type: ignore[type-var]
     add(store, *runs, failed)
     [row] = Overview(store).read()["rows"]
-    [group] = analyze_runs(LogSet((), (*runs, failed), (), 0)).groups
+    [group] = analyze_runs(collect_runs((), (*runs, failed), (), 0)).groups
     for name in ("p50", "p90", "p99"):
         expected, found = getattr(group.warm[0], name), row[name]
         assert found["ms"] == expected.value_ns / 1e6

@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from mobisdk.latency.analysis import AnalysisReport, analyze_runs
+from mobisdk.latency.analysis import AnalysisReport
+from mobisdk.latency.in_memory import analyze_runs
 from mobisdk.latency.log import parse_run
 from mobisdk.latency.record import LatencyRun, durations
-from mobisdk.latency.store import LogSet
+from mobisdk.latency.store import collect_runs
 from mobisdk.report.summary import explain
 
 RUN = parse_run((Path(__file__).parents[1] / "contract/latency/good.jsonl").read_bytes().splitlines()[0])
@@ -26,7 +27,7 @@ def runs_of(alpha: float, ms: float, count: int = 6, **parts: Any) -> list[Laten
 
 
 def report(*runs: list[LatencyRun]) -> AnalysisReport:
-    return analyze_runs(LogSet((Path("runs.jsonl"),), tuple(run for each in runs for run in each), (), 0))
+    return analyze_runs(collect_runs((Path("runs.jsonl"),), tuple(run for each in runs for run in each), (), 0))
 
 
 def test_networks_that_differ_in_alpha_are_compared_by_it() -> None:

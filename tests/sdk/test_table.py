@@ -4,10 +4,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mobisdk.latency.analysis import analyze_runs
+from mobisdk.latency.in_memory import analyze_runs
 from mobisdk.latency.log import parse_run
 from mobisdk.latency.record import LatencyRun, durations
-from mobisdk.latency.store import LogSet
+from mobisdk.latency.store import collect_runs
 from mobisdk.report.printable import printable
 from mobisdk.report.table import build_tables
 
@@ -22,7 +22,7 @@ def variant(alpha: float, ms: float, **parts: object) -> LatencyRun:
 def show(*runs: LatencyRun, width: int = 80) -> str:
     text = io.StringIO()
     console = Console(file=text, width=width, force_terminal=True, color_system=None)
-    for table in build_tables(analyze_runs(LogSet((Path("runs.jsonl"),), runs, (), 0))):
+    for table in build_tables(analyze_runs(collect_runs((Path("runs.jsonl"),), runs, (), 0))):
         console.print(table)
     return text.getvalue()
 

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from mobisdk.cli.app import app
 from mobisdk.latency.log import append_run, parse_run
 from mobisdk.latency.record import LatencyRun, ThermalSample, durations
+from mobisdk.latency.store import collect_runs
 from mobisdk.report.charts.timeline import draw_timeline, timeline_points
 from mobisdk.report.sparkline import sparkline
 
@@ -34,7 +35,7 @@ def sustained(alpha: float = 0.5, resolution: int = 160) -> LatencyRun:
 
 
 def test_timeline_has_levels_and_states_where_they_were() -> None:
-    points = timeline_points([sustained(), dataclasses.replace(sustained(), mode="burst")])
+    points = timeline_points(collect_runs((), [sustained(), dataclasses.replace(sustained(), mode="burst")]).table)
     assert {point["run"] for point in points} == {"run 1"}
     assert len(points) == 80
     assert {point["ms"] for point in points if point["s"] < 9.9} == {2.0}
@@ -45,7 +46,7 @@ def test_timeline_has_levels_and_states_where_they_were() -> None:
 
 
 def test_short_runs_have_no_timeline() -> None:
-    assert timeline_points([dataclasses.replace(RUN, mode="sustained")]) == []
+    assert timeline_points(collect_runs((), [dataclasses.replace(RUN, mode="sustained")]).table) == []
 
 
 def test_charts_go_to_files_as_svg_and_png(tmp_path: Path) -> None:

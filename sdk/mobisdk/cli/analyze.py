@@ -14,7 +14,8 @@ from mobisdk.errors import ConfigError
 
 if TYPE_CHECKING:
     from mobisdk.latency.analysis import AnalysisReport
-    from mobisdk.latency.store import LogSet, SetAside
+    from mobisdk.latency.log_files import SetAside
+    from mobisdk.latency.store import LogSet
     from mobisdk.report.charts.theme import Limits
     from mobisdk.report.html import Beside
 
@@ -53,6 +54,9 @@ def analyze(
     min_accuracy: Annotated[
         float | None, typer.Option(help="The least accuracy, 0 to 1, a line beside it.", min=0, max=1, metavar="SHARE")
     ] = None,
+    max_size_mb: Annotated[
+        float | None, typer.Option(help="The most that the model may take, a line in size's.", min=0, metavar="MB")
+    ] = None,
     charts: Annotated[
         Path | None,
         typer.Option("--charts", help="Write every chart of the report as SVG and PNG.", metavar="FOLDER"),
@@ -71,13 +75,14 @@ def analyze(
 ) -> None:
     """Percentiles with confidence intervals from latency logs."""
     from mobisdk.files import write_atomically
-    from mobisdk.latency.analysis import analyze_runs
+    from mobisdk.latency.in_memory import analyze_runs
 
     if json and csv == "-":
         raise typer.BadParameter("--json and --csv - both want stdout; give --csv a file")
     needs_samples = html is not None or charts is not None
     drawn = {
-        "--accuracy": accuracy, "--against": against, "--max-latency-ms": max_latency_ms, "--min-accuracy": min_accuracy
+        "--accuracy": accuracy, "--against": against, "--max-latency-ms": max_latency_ms,
+        "--min-accuracy": min_accuracy, "--max-size-mb": max_size_mb,
     }  # fmt: skip
     if not needs_samples and (named := [name for name, value in drawn.items() if value not in (None, [])]):
         raise typer.BadParameter(f"{named[0]} stands beside latency in the report of --html; name its file")
@@ -99,7 +104,7 @@ def analyze(
     if needs_samples:
         from mobisdk.report.charts.theme import Limits
 
-        beside = _find_beside(report, accuracy or [], against, Limits(max_latency_ms, min_accuracy))
+        beside = _find_beside(report, accuracy or [], against, Limits(max_latency_ms, min_accuracy, max_size_mb))
         if html is not None:
             write_html(html, report, runs, beside)
         if charts is not None:
@@ -137,7 +142,7 @@ def _analyze_at_size(logs: Sequence[str], engine: EngineName, master: str, emula
     from mobisdk.cli.logs_argument import is_store
     from mobisdk.latency.engines import open_duckdb, open_spark
     from mobisdk.latency.large import analyze_tables
-    from mobisdk.latency.tables import read_tables
+    from mobisdk.latency.store import read_tables
 
     stores = [log for log in logs if is_store(log)]
     if stores:
@@ -158,8 +163,8 @@ def describe_set_aside(lines: "Sequence[SetAside]") -> bytes:
 
 
 def _find_beside(report: "AnalysisReport", accuracy: Sequence[Path], against: str | None, limits: "Limits") -> "Beside":
-    from mobisdk.latency.analysis import analyze_runs
     from mobisdk.latency.compare import compare_reports
+    from mobisdk.latency.in_memory import analyze_runs
     from mobisdk.report.accuracy import read_accuracies
     from mobisdk.report.html import Beside
 

@@ -168,10 +168,10 @@ def _logged(runs: Iterable["LatencyRun"], log: Path) -> Iterator["LatencyRun"]:
 
 def _report(measured: Sequence["LatencyRun"], log: Path, json: bool) -> None:
     """Show these runs the way `analyze` shows a log."""
-    from mobisdk.latency.analysis import analyze_runs
-    from mobisdk.latency.store import LogSet
+    from mobisdk.latency.in_memory import analyze_runs
+    from mobisdk.latency.store import collect_runs
 
-    report = analyze_runs(LogSet((log,), tuple(measured), (), 0))
+    report = analyze_runs(collect_runs((log,), measured))
     if json:
         from mobisdk.report.document import to_document
 

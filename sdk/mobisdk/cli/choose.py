@@ -54,8 +54,8 @@ def choose(
     """
     from mobisdk.cli.analyze import tell_set_aside
     from mobisdk.cli.logs_argument import read_runs
-    from mobisdk.latency.analysis import analyze_runs
     from mobisdk.latency.choose import Budget, choose_network, estimate_size_mb, list_candidates
+    from mobisdk.latency.in_memory import analyze_runs
     from mobisdk.latency.known_accuracy import AccuracyBook
     from mobisdk.latency.observations import observe_report
     from mobisdk.report.choice import to_document

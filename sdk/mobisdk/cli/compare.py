@@ -66,7 +66,7 @@ def compare(
 def _analyze(logs: str) -> "AnalysisReport":
     from mobisdk.cli.analyze import tell_set_aside
     from mobisdk.cli.logs_argument import read_runs
-    from mobisdk.latency.analysis import analyze_runs
+    from mobisdk.latency.in_memory import analyze_runs
 
     report = analyze_runs(read_runs([logs]), emulators=True)  # each is compared with itself
     tell_set_aside(report.set_aside)

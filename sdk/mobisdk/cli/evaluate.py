@@ -174,6 +174,7 @@ def describe_evaluation(evaluation: "Evaluation", bundle: "Bundle", dataset: "Da
         "images": evaluation.images,
         "skipped": evaluation.skipped,
         "correct": evaluation.correct,
+        "model_bytes": bundle.size_bytes,
         "accuracy": evaluation.accuracy,
         "interval_95": [evaluation.low, evaluation.high],
         "classes": [

@@ -27,7 +27,10 @@ def read_runs(logs: Sequence[str]) -> "LogSet":
         ServerError: a store cannot be read.
         OSError: a file cannot be read.
     """
+    from mobisdk.cli.arrow_alone import keep_pandas_out
     from mobisdk.latency.remote import iterate_remote_lines
+
+    keep_pandas_out()
     from mobisdk.latency.store import read_logs
 
     labs = [log for log in logs if log.startswith(("http://", "https://"))]

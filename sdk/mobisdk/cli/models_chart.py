@@ -86,7 +86,7 @@ def _read_latencies(
     from mobisdk.cli.analyze import tell_set_aside
     from mobisdk.cli.logs_argument import read_runs
     from mobisdk.cli.settings import select_setting
-    from mobisdk.latency.analysis import analyze_runs
+    from mobisdk.latency.in_memory import analyze_runs
     from mobisdk.latency.observations import observe_report
 
     report = analyze_runs(read_runs(logs))

@@ -119,7 +119,7 @@ def _read_observations(logs: "Sequence[str] | None", table: Path | None) -> "tup
         return read_latency_table(table)
     from mobisdk.cli.analyze import tell_set_aside
     from mobisdk.cli.logs_argument import read_runs
-    from mobisdk.latency.analysis import analyze_runs
+    from mobisdk.latency.in_memory import analyze_runs
     from mobisdk.latency.observations import observe_report
 
     report = analyze_runs(read_runs(logs or ["latency.jsonl"]))

@@ -168,7 +168,7 @@ def _bench(bundles: Sequence[Path], output: Path) -> "AnalysisReport":
     from mobisdk.devices.bench_config import BenchConfig
     from mobisdk.devices.host import read_cores
     from mobisdk.devices.runner import BenchmarkRunner
-    from mobisdk.latency.analysis import analyze_runs
+    from mobisdk.latency.in_memory import analyze_runs
     from mobisdk.latency.store import read_logs
     from mobisdk.report.accuracy import read_accuracies
     from mobisdk.report.html import Beside

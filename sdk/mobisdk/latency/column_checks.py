@@ -45,11 +45,10 @@ def _check(array: Column, node: Node, path: tuple[str, ...], *, optional: bool =
         fine &= _check_open(array, node)
     elif "enum" in node or "const" in node:
         allowed = node["enum"] if "enum" in node else [node["const"]]
-        fine &= pc.is_in(array, pa.array([value for value in allowed if value is not None])).to_numpy(
-            zero_copy_only=False
-        )
+        known = pc.is_in(array, pa.array([value for value in allowed if value is not None]))
+        fine &= known.to_numpy(zero_copy_only=False)
     elif pa.types.is_string(array.type):
-        length = pc.fill_null(pc.utf8_length(array), 0).to_numpy()
+        length = pc.fill_null(pc.utf8_length(array), 0).to_numpy(zero_copy_only=False)
         fine &= (length >= node.get("minLength", 0)) & (length <= node.get("maxLength", 2**31))
         if "pattern" in node:
             fine &= pc.fill_null(pc.match_substring_regex(array, node["pattern"]), False).to_numpy(zero_copy_only=False)
@@ -85,6 +84,8 @@ def _check_open(objects: Column, node: Node) -> Mask:
     """Check an object of any keys; one row's key is a column here, null in the others."""
     if pa.types.is_string(objects.type):
         return _check_open_text(objects, node)
+    if pa.types.is_null(objects.type):
+        return np.ones(len(objects), dtype=bool)
     fine = _all_finite(objects)
     values = node["additionalProperties"]
     longest = resolve(node.get("propertyNames", {})).get("maxLength", 2**31)
@@ -121,7 +122,7 @@ def _every(lists: Column, items: Mask) -> Mask:
     """Tell which lists have only `items` that are fine."""
     fine = np.ones(len(lists), dtype=bool)
     if not items.all():
-        fine[pc.list_parent_indices(lists).to_numpy()[~items]] = False
+        fine[pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)[~items]] = False
     return fine
 
 
@@ -141,15 +142,19 @@ def _all_finite(array: Column) -> Mask:
 
 def _check_modes(table: pa.Table) -> Mask:
     cold, production = (
-        pc.fill_null(pc.equal(table["mode"], mode), False).to_numpy() for mode in ("cold", "production")
+        pc.fill_null(pc.equal(table["mode"], mode), False).to_numpy(zero_copy_only=False)
+        for mode in ("cold", "production")
     )
-    null = {name: table[name].is_null().to_numpy() for name in ("load_ns", "first_inference_ns", "golden", "notes")}
+    null = {
+        name: table[name].is_null().to_numpy(zero_copy_only=False)
+        for name in ("load_ns", "first_inference_ns", "golden", "notes")
+    }
     samples = _lengths(table, "inference_ns")
-    hour = pc.match_substring_regex(table["started_at"], r"T[0-9]{2}:00:00([.]0+)?(Z|[+-])").to_numpy()
+    hour = pc.match_substring_regex(table["started_at"], r"T[0-9]{2}:00:00([.]0+)?(Z|[+-])")
     return np.asarray(
         np.where(cold, ~null["load_ns"] & ~null["first_inference_ns"], samples > 0)
         & (cold | production | ~null["golden"])
-        & (~production | (null["notes"] & np.equal(hour, True)))
+        & (~production | (null["notes"] & pc.fill_null(hour, False).to_numpy(zero_copy_only=False)))
     )
 
 
@@ -165,13 +170,15 @@ def _check_samples(table: pa.Table) -> Mask:
     starts = np.zeros(len(values) + 1, dtype=bool)
     starts[np.cumsum(_lengths(table, "sample_at_ns"))] = True
     starts[0] = True
-    parents = pc.list_parent_indices(times).to_numpy()
+    parents = pc.list_parent_indices(times).to_numpy(zero_copy_only=False)
     fine[parents[falls[~starts[falls]]]] = False
     return np.asarray(fine)
 
 
 def _lengths(table: pa.Table, name: str) -> NDArray[np.int64]:
-    return np.asarray(pc.fill_null(pc.list_value_length(table[name]), -1).to_numpy(), dtype=np.int64)
+    return np.asarray(
+        pc.fill_null(pc.list_value_length(table[name]), -1).to_numpy(zero_copy_only=False), dtype=np.int64
+    )
 
 
 def _check_day(started_at: Column) -> Mask:

@@ -174,7 +174,7 @@ def _count_nulls(table: pa.Table) -> NDArray[np.int64]:
             counts += _nulls_of(column, (name,))
         elif name == "per_op":
             items = column.flatten()
-            parents = pc.list_parent_indices(column).to_numpy()
+            parents = pc.list_parent_indices(column).to_numpy(zero_copy_only=False)
             counts += np.bincount(parents, _nulls_of(items, (name,)), len(column)).astype(np.int64)
     return counts
 

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mobisdk.latency.record import Durations, LatencyRun
+from mobisdk.latency.record import Durations, Mode
 
 _SMALLEST_SHIFT: Final = 0.05
 """A level that moves by less is nobody's warm-up and nobody's throttling."""
@@ -61,17 +61,20 @@ class Throttling:
     steady_ns: float
 
 
-def describe_course(runs: Sequence[LatencyRun]) -> Course:
-    """Describe runs, of which there is at least one with samples."""
-    warmups = [find_warmup(run) for run in runs]
+def describe_course(
+    mode: Mode, warmup: Sequence[Durations], inference: Sequence[Durations], at: Sequence[Durations]
+) -> Course:
+    """Describe runs of one mode, of which there is at least one: by run, its warm-up, its samples, and their times."""
+    warmups = [find_warmup(*each) for each in zip(warmup, inference, strict=True)]
     shown = [length for length in warmups if length]
-    outliers = np.sum([_count_outliers(run.inference_ns) for run in runs], axis=0)
-    correlation = _correlate([run.inference_ns for run in runs])
-    samples = sum(run.inference_ns.size for run in runs)
-    throttled = [found for run in runs if run.mode == "sustained" and (found := find_throttling(run))]
+    outliers = np.sum([_count_outliers(samples) for samples in inference], axis=0)
+    correlation = _correlate(inference)
+    samples = sum(each.size for each in inference)
+    series = zip(inference, at, strict=True) if mode == "sustained" else ()
+    throttled = [found for each in series if (found := find_throttling(*each))]
     return Course(
         warmup_samples=float(np.median(shown)) if shown else None,
-        still_warming_runs=sum(length > run.warmup_ns.size for run, length in zip(runs, warmups, strict=True)),
+        still_warming_runs=sum(length > each.size for each, length in zip(warmup, warmups, strict=True)),
         mild_outliers=int(outliers[0]),
         severe_outliers=int(outliers[1]),
         autocorrelation=correlation,
@@ -83,9 +86,9 @@ def describe_course(runs: Sequence[LatencyRun]) -> Course:
     )
 
 
-def find_warmup(run: LatencyRun) -> int:
+def find_warmup(warmup: Durations, samples: Durations) -> int:
     """Count the inferences, from the first that warmed up, before the level fell to its own; 0 where it did not."""
-    series = np.concatenate([run.warmup_ns, run.inference_ns]) if run.warmup_ns.size else run.inference_ns
+    series = np.concatenate([warmup, samples]) if warmup.size else samples
     half = _to_logs(series[: 2 * max(series.size // 4, _FEWEST_SAMPLES)])
     place = find_change(half)
     if place is None or half[:place].mean() - half[place:].mean() < math.log1p(_SMALLEST_SHIFT):
@@ -93,9 +96,8 @@ def find_warmup(run: LatencyRun) -> int:
     return place
 
 
-def find_throttling(run: LatencyRun) -> Throttling | None:
-    """Find where a run became slower for good, if it did."""
-    samples = run.inference_ns
+def find_throttling(samples: Durations, at: Durations) -> Throttling | None:
+    """Find where a run became slower for good, if it did; `at` are the times of its samples."""
     place = find_change(_to_logs(samples), max(samples.size // 20, _FEWEST_IN_A_PART))
     if place is None:
         return None
@@ -103,7 +105,7 @@ def find_throttling(run: LatencyRun) -> Throttling | None:
     steady = float(np.median(after[after.size // 2 :]))  # the later half: a level on its way is not steady yet
     if steady < fresh * (1 + _SMALLEST_SHIFT):
         return None
-    return Throttling(int(run.sample_at_ns[place]), fresh, steady)
+    return Throttling(int(at[place]), fresh, steady)
 
 
 def find_change(logs: NDArray[np.float64], fewest: int = _FEWEST_IN_A_PART) -> int | None:

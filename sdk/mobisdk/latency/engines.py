@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mobisdk.errors import ConfigError, UnsupportedError
-from mobisdk.latency.tables import LogTables
+from mobisdk.latency.store import LogSet
 
 _PATIENCE_S: Final = 5.0
 _SPARK_MEMORY: Final = "4g"
@@ -84,7 +84,7 @@ def _explode(frame: "nw.LazyFrame[Any]") -> "nw.LazyFrame[Any]":
 
 
 @contextlib.contextmanager
-def open_duckdb(logs: LogTables, memory: str | None = None) -> Iterator[Engine]:
+def open_duckdb(logs: LogSet, memory: str | None = None) -> Iterator[Engine]:
     """Open DuckDB over `logs`; beyond `memory` (`8GB`), by default most of this computer's, it spills to disk."""
     import duckdb
 
@@ -94,10 +94,10 @@ def open_duckdb(logs: LogTables, memory: str | None = None) -> Iterator[Engine]:
         connection.execute("SET temp_directory = $1", [spill])
         if memory is not None:
             connection.execute("SET memory_limit = $1", [memory])
-        names = ", ".join(f'"{name}"' for name in logs.runs.schema.names)
+        names = ", ".join(f'"{name}"' for name in logs.table.schema.names)
         parts = []
-        if logs.runs.num_rows or not logs.parquet:
-            connection.register("lines", logs.runs)
+        if logs.table.num_rows or not logs.parquet:
+            connection.register("lines", logs.table)
             parts.append(f"SELECT {names} FROM lines")  # noqa: S608
         if logs.parquet:
             files = ", ".join("'" + str(path).replace("'", "''") + "'" for path in logs.parquet)
@@ -114,7 +114,7 @@ def open_duckdb(logs: LogTables, memory: str | None = None) -> Iterator[Engine]:
 
 
 @contextlib.contextmanager
-def open_spark(logs: LogTables, master: str) -> Iterator[Engine]:
+def open_spark(logs: LogSet, master: str) -> Iterator[Engine]:
     """Open a Spark session over `logs`, which its workers must be able to read where this computer does.
 
     Raises:
@@ -152,8 +152,8 @@ def open_spark(logs: LogTables, master: str) -> Iterator[Engine]:
             ) from error
         try:
             files = [str(path.resolve()) for path in logs.parquet]
-            if logs.runs.num_rows or not files:
-                pq.write_table(logs.runs, Path(folder) / "lines.parquet")
+            if logs.table.num_rows or not files:
+                pq.write_table(logs.table, Path(folder) / "lines.parquet")
                 files.append(str(Path(folder) / "lines.parquet"))
             frame = session.read.option("recursiveFileLookup", "true").parquet(*files)
 

@@ -12,8 +12,7 @@ import pyarrow.parquet as pq
 
 from mobisdk.errors import ConfigError, DataError
 from mobisdk.files import folder_atomically
-from mobisdk.latency.log_files import find_log_files, is_parquet, read_lines
-from mobisdk.latency.store import SetAside
+from mobisdk.latency.log_files import SetAside, find_log_files, is_parquet, read_lines
 from mobisdk.latency.tables import read_columns_of, read_file
 
 pc: Any = pyarrow.compute

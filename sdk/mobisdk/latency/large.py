@@ -1,8 +1,8 @@
 """The analysis of logs of any size, as expressions that an engine runs; `analysis` says what its figures are."""
 
 import dataclasses
-import json
-from collections import Counter, defaultdict
+from collections import Counter
+from functools import partial
 from typing import Any, Final
 
 import narwhals as nw
@@ -11,64 +11,33 @@ import pyarrow as pa
 
 from mobisdk.errors import DataError
 from mobisdk.latency.analysis import (
-    EMULATOR,
     FEWEST_PEERS,
-    LOW_BATTERY,
     SLIP_REACH,
     UNIT_SLIP,
     AnalysisReport,
     ColdReport,
-    GroupReport,
     WarmReport,
-    group_order,
 )
 from mobisdk.latency.engines import Engine
 from mobisdk.latency.frames import Figures, estimate_groups, estimate_medians, estimate_percentiles
-from mobisdk.latency.record import BundleRef, Device, RuntimeInfo
+from mobisdk.latency.groups import NAMES, Row, assemble, describe_runs, find_groups
 from mobisdk.latency.stats import Quantile
-from mobisdk.latency.tables import LogTables
+from mobisdk.latency.store import LogSet
 
 QUANTILES: Final = (0.5, 0.9, 0.95, 0.99)
-_DEVICE: Final = ("platform", "manufacturer", "model", "soc", "os_version", "api_level", "cpu_cores", "is_emulator")
-_RUNTIME: Final = ("name", "version", "backend_requested", "compute_units", "threads")
-_DESCRIPTION: Final = ("arch", "alpha", "resolution", "recipe", "spec")
-"""What a variant's bundles say of it, all the same."""
-_TEXT_NULL: Final = "\0"
-_NUMBER_NULL: Final = -1
-_NUMBERS: Final = ("device_api_level", "device_cpu_cores", "runtime_threads")
 
 
-def analyze_tables(logs: LogTables, engine: Engine, *, emulators: bool = False) -> AnalysisReport:
+def analyze_tables(logs: LogSet, engine: Engine, *, emulators: bool = False) -> AnalysisReport:
     """Report each group as `analysis` does, but for what happens within runs, which looks at them one by one.
 
     Raises:
         DataError: there is no run.
     """
-    runs = engine.runs.select(
-        "run_id", "mode", "cache_state", "inference_ns", "preprocess_ns", "postprocess_ns",
-        *_key_columns(),
-        *(nw.col("bundle").struct.field(name) for name in ("bundle_id", "weights_source", *_DESCRIPTION)),
-        load=(nw.col("compile_ns").fill_null(0) + nw.col("load_ns").fill_null(0)),
-        first=nw.col("first_inference_ns").fill_null(0),
-        reason=_reason(emulators=emulators),
-    )  # fmt: skip
-    names = [*_key_names(), "mode", "cache_state"]
-    # Only cold starts are parted by the state of their cache.
-    runs = runs.with_columns(
-        cache_state=nw.when(nw.col("mode") == "cold").then(nw.col("cache_state")).otherwise(nw.lit(""))
-    )
-    found = (
-        runs.group_by(*names, "reason", "bundle_id", "weights_source", *_DESCRIPTION)
-        .agg(n=nw.len())
-        .collect("pyarrow")
-        .to_native()
-        .sort_by([("n", "descending"), ("bundle_id", "ascending")])
-    )
+    runs = describe_runs(engine.runs, "run_id", "inference_ns", "preprocess_ns", "postprocess_ns", emulators=emulators)
+    found, keys = find_groups(runs)
     if not found.num_rows:
         raise DataError("no run in these logs", got=[str(path) for path in logs.files][:3])
-    keys = found.group_by(names).aggregate([]).sort_by([(name, "ascending") for name in names])
-    keys = keys.append_column("group", pa.array(range(keys.num_rows), pa.int64()))
-    numbered = runs.filter(nw.col("reason") == "").join(engine.upload(keys), on=names, how="inner")
+    numbered = runs.filter(nw.col("reason") == "").join(engine.upload(keys), on=NAMES, how="inner")
     numbered = engine.keep(
         numbered.select(
             "group", "mode", "inference_ns", "preprocess_ns", "postprocess_ns", "load", "first", run=nw.col("run_id")
@@ -79,10 +48,11 @@ def analyze_tables(logs: LogTables, engine: Engine, *, emulators: bool = False) 
         engine.explode(warm.select("group", "run", ns=nw.col("inference_ns"))), engine.upload, QUANTILES
     )
     medians = _estimate_medians(warm, numbered.filter(nw.col("mode") == "cold"), engine)
+    parts = _Parts(figures, medians, slips)
     return AnalysisReport(
-        _assemble(keys.to_pylist(), found.to_pylist(), _Parts(figures, medians, slips)),
+        assemble(found, keys, partial(_warm, parts), partial(_cold, parts)),
         len(logs.files),
-        sum(found["n"].to_pylist()),
+        int(np.sum(found["n"].to_numpy())),
         logs.duplicates,
         logs.set_aside,
     )
@@ -156,103 +126,7 @@ def _estimate_medians(
     return medians
 
 
-def _key_names() -> list[str]:
-    parts = {"device": _DEVICE, "runtime": _RUNTIME, "bundle": ("variant_id",)}
-    return [f"{part}_{name}" for part, names in parts.items() for name in names]
-
-
-def _key_columns() -> list["nw.Expr"]:
-    """Everything that keeps runs apart; null, which joins with nothing, becomes a value of its own."""
-    columns = []
-    for part, names in {"device": _DEVICE, "runtime": _RUNTIME, "bundle": ("variant_id",)}.items():
-        for name in names:
-            key = f"{part}_{name}"
-            column = nw.col(part).struct.field(name)
-            if key in _NUMBERS:
-                column = column.fill_null(_NUMBER_NULL)
-            elif name != "is_emulator":
-                column = column.fill_null(_TEXT_NULL)
-            columns.append(column.alias(key))
-    return columns
-
-
-def _reason(*, emulators: bool) -> "nw.Expr":
-    """Why `analysis` would keep a run apart, as an expression; empty where it would not."""
-    conditions, golden = nw.col("conditions").struct.field, nw.col("golden").struct.field
-    is_emulator = nw.col("device").struct.field("is_emulator")
-    is_low = (conditions("battery_level").fill_null(1.0) < LOW_BATTERY) & ~conditions("charging").fill_null(False)
-    reasons = [
-        *([] if emulators else [(is_emulator, EMULATOR)]),
-        (~golden("passed").fill_null(True), "golden image failed"),
-        (conditions("low_power_mode").fill_null(False), "low-power mode"),
-        (conditions("thermal_before").fill_null("").is_in(["serious", "critical"]), "hot at the start"),
-        (~conditions("foreground").fill_null(True), "left the foreground"),
-        (is_low, "low battery"),
-    ]
-    told = nw.lit("")
-    for is_so, reason in reversed(reasons):
-        told = nw.when(is_so).then(nw.lit(reason)).otherwise(told)
-    return told
-
-
-def _assemble(keys: list[dict[str, Any]], found: list[dict[str, Any]], parts: _Parts) -> tuple[GroupReport, ...]:
-    names = _key_names()
-    facts: defaultdict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
-    for row in found:
-        facts[tuple(row[name] for name in names)].append(row)
-    numbers: defaultdict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
-    for row in keys:
-        numbers[tuple(row[name] for name in names)].append(row)
-    groups = []
-    for key, rows in facts.items():
-        device, runtime, bundle = _read_key(dict(zip(names, key, strict=True)), rows[0])
-        warm = [
-            _warm(row, parts, _count_reasons(rows, row))
-            for row in numbers[key] if row["mode"] != "cold"
-        ]  # fmt: skip
-        cold = [
-            _cold(row, parts, _count_reasons(rows, row))
-            for row in numbers[key] if row["mode"] == "cold"
-        ]  # fmt: skip
-        groups.append(
-            GroupReport(
-                device, runtime, bundle,
-                tuple(sorted({row["bundle_id"] for row in rows})),
-                tuple(sorted({row["weights_source"] for row in rows})),
-                tuple(sorted(warm, key=lambda each: ("burst", "sustained", "production").index(each.mode))),
-                tuple(sorted(cold, key=lambda each: ("cold", "warm", "unknown").index(each.cache_state))),
-            )
-        )  # fmt: skip
-    return tuple(sorted(groups, key=group_order))
-
-
-def _count_reasons(rows: list[dict[str, Any]], key: dict[str, Any]) -> dict[str, int]:
-    """Count the runs of a key by what keeps them apart; by nothing, which is an empty text, the usable ones."""
-    counts: defaultdict[str, int] = defaultdict(int, {"": 0})
-    for row in rows:
-        if (row["mode"], row["cache_state"]) == (key["mode"], key["cache_state"]):
-            counts[row["reason"]] += row["n"]
-    return dict(counts)
-
-
-def _read_key(key: dict[str, Any], row: dict[str, Any]) -> tuple[Device, RuntimeInfo, BundleRef]:
-    known: dict[str, Any] = {
-        name: None if value in (_TEXT_NULL, _NUMBER_NULL) else value for name, value in key.items()
-    }
-    device, runtime = (
-        {name.removeprefix(f"{part}_"): value for name, value in known.items() if name.startswith(f"{part}_")}
-        for part in ("device", "runtime")
-    )
-    bundle = {name: row[name] for name in ("bundle_id", "weights_source", *_DESCRIPTION)}
-    bundle["spec"] = json.loads(bundle["spec"]) if bundle["spec"] else None
-    return (
-        Device(memory_bytes=None, **device),
-        RuntimeInfo(**runtime),
-        BundleRef(variant_id=key["bundle_variant_id"], **bundle),
-    )
-
-
-def _warm(row: dict[str, Any], parts: _Parts, counts: dict[str, int]) -> WarmReport:
+def _warm(parts: _Parts, row: Row, counts: dict[str, int]) -> WarmReport:
     group = row["group"]
     figures, slips = parts.warm.get(group), parts.slips.get(group)
     kept_apart = {reason: count for reason, count in counts.items() if reason}
@@ -271,7 +145,7 @@ def _warm(row: dict[str, Any], parts: _Parts, counts: dict[str, int]) -> WarmRep
     )
 
 
-def _cold(row: dict[str, Any], parts: _Parts, counts: dict[str, int]) -> ColdReport:
+def _cold(parts: _Parts, row: Row, counts: dict[str, int]) -> ColdReport:
     kept_apart = {reason: count for reason, count in counts.items() if reason}
     load, first = (parts.medians[name].get(row["group"]) for name in ("load", "first_inference"))
     return ColdReport(row["cache_state"], counts[""], kept_apart, load, first)

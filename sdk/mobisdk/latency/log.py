@@ -111,6 +111,11 @@ def parse_run(line: str | bytes) -> LatencyRun:
     except ValueError as error:
         raise DataError(f"the line is not JSON: {error}") from error
     _check(document)
+    return to_run(document)
+
+
+def to_run(document: Mapping[str, Any]) -> LatencyRun:
+    """Make the value of a document that keeps the contract."""
     return LatencyRun(**{name: read(document[name]) for name, read in _READ.items() if name in document})
 
 

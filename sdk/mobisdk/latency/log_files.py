@@ -1,6 +1,7 @@
 """Where runs lie: JSON Lines, compressed or not, and Parquet; by name, in folders, or by a pattern."""
 
 import contextlib
+import dataclasses
 import glob
 import gzip
 import io
@@ -8,7 +9,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, Final, cast
 
 from mobisdk.errors import DataError
 from mobisdk.latency.log import LONGEST_LINE_BYTES
@@ -17,6 +18,16 @@ PARQUET: Final = ".parquet"
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst", PARQUET)
 _PARQUET_ROWS = 64
 """Rows of Parquet that are held at a time: a sustained run has a hundred thousand samples."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SetAside:
+    """A line that is no run: where it is, and why."""
+
+    file: Path
+    line: int
+    """From 1."""
+    reason: str
 
 
 def find_log_files(paths: Iterable[Path]) -> list[Path]:
@@ -54,7 +65,7 @@ def is_parquet(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def open_log(path: Path) -> Iterator[BinaryIO]:
+def open_log(path: Path) -> Iterator[io.BufferedReader]:
     """Open a log of JSON Lines for reading, decompressed by its name's end.
 
     Raises:
@@ -62,7 +73,7 @@ def open_log(path: Path) -> Iterator[BinaryIO]:
     """
     if path.name.endswith(".gz"):
         with gzip.open(path, "rb") as file:
-            yield cast(BinaryIO, file)
+            yield cast(io.BufferedReader, file)  # it has the same methods
     elif path.name.endswith(".zst"):
         import pyarrow as pa
 
@@ -115,7 +126,7 @@ def _read_parquet(path: Path) -> Iterator[bytes]:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=_PARQUET_ROWS, columns=run_schema().names):
                 for row in batch.to_pylist():
-                    yield _to_line(row)
+                    yield json.dumps(to_document(row), default=str).encode() + b"\n"
     except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"the file is no Parquet log: {str(error).splitlines()[0]}",
@@ -123,11 +134,12 @@ def _read_parquet(path: Path) -> Iterator[bytes]:
         ) from error
 
 
-def _to_line(row: dict[str, object]) -> bytes:
+def to_document(row: dict[str, Any]) -> dict[str, Any]:
+    """Make a row of columns what its line was: the open objects are JSON there."""
     for part, name in (("bundle", "spec"), ("placement", "share")):
         found = row[part]
         if isinstance(found, dict) and found[name] is not None:
             found[name] = json.loads(found[name])
     if row["per_op"] is None:
         del row["per_op"]
-    return json.dumps(row, default=str).encode() + b"\n"
+    return row

@@ -104,5 +104,5 @@ def _find_lists(text: bytes, begin: int, end: int, openings: tuple[bytes, ...]) 
 
 
 def _to_lists(sizes: list[int], values: list[Any]) -> Any:
-    ends = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(ends), pa.array(np.frombuffer(b"".join(values), np.int64)))
+    ends: Any = pa.array(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32))
+    return pa.ListArray.from_arrays(ends, pa.array(np.frombuffer(b"".join(values), np.int64)))

@@ -23,6 +23,8 @@ class Accuracy:
     image_set_sha256: str
     """Names the images: figures of one set can be compared."""
     source: str
+    model_bytes: int | None = None
+    """Size of the artefact; null where an older evaluation does not say."""
 
 
 def format_accuracy(accuracy: Accuracy) -> str:
@@ -81,4 +83,8 @@ def _read(path: Path) -> Accuracy:
         found = {"accuracy": share, "interval_95": interval, "images": images}
         raise DataError(f"the figures of {str(path)!r} are wrong", got=found, allowed="shares of images", hint=_HINT)
     low, high = interval
-    return Accuracy(value("variant_id", str), share, low, high, images, value("image_set_sha256", str), str(path))
+    model_bytes = value("model_bytes", int) if "model_bytes" in document else None
+    if model_bytes is not None and model_bytes < 1:
+        raise DataError(f"model_bytes of {str(path)!r} is wrong", got=model_bytes, allowed="1 or more", hint=_HINT)
+    image_set = value("image_set_sha256", str)
+    return Accuracy(value("variant_id", str), share, low, high, images, image_set, str(path), model_bytes)

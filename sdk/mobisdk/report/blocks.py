@@ -5,13 +5,15 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import pyarrow as pa
+
 from mobisdk.latency.compare import Comparison
-from mobisdk.latency.record import LatencyRun
+from mobisdk.latency.groups import rows_of_group
 from mobisdk.report.accuracy import Accuracy
 from mobisdk.report.charts.cold_start import cold_start_points, draw_cold_start
 from mobisdk.report.charts.distribution import distribution_strips, draw_distribution
 from mobisdk.report.charts.figures import extent, has_interval
-from mobisdk.report.charts.pareto import draw_pareto, fits, pareto_points
+from mobisdk.report.charts.pareto import Cost, draw_pareto, fits, pareto_points
 from mobisdk.report.charts.scale import fit_ms_scale
 from mobisdk.report.charts.shifts import draw_shifts, shift_points
 from mobisdk.report.charts.surface import draw_surface, is_surface, surface_points
@@ -26,6 +28,10 @@ from mobisdk.report.printable import printable
 _BLOCK_BYTES = 80_000
 """Where a block ends: the page stays small, however many settings were measured."""
 _FEWEST_POINTS_OF_A_WIDE_CHART = 4
+_EVALUATE: Final = (
+    "mobisdk evaluate BUNDLE --data DATA --json > accuracy.json",
+    "mobisdk analyze LOGS --accuracy accuracy.json --html report.html",
+)
 _CHANGES: Final = "Changes since the logs of before"
 _MOST_POINTS, _MOST_STRIPS = 300, 40
 """A point, or a strip, for each of a thousand bundles is no picture any more."""
@@ -70,14 +76,15 @@ _Drawable = list[tuple[Panel, _Points]]
 def build_blocks(
     rows: Sequence[Row],
     accuracies: Mapping[str, Accuracy],
-    runs: Sequence[LatencyRun] = (),
+    runs: pa.Table | None = None,
     limits: Limits = NO_LIMITS,
     comparison: Comparison | None = None,
 ) -> list[Block]:
-    """Build a device's blocks: first what can be drawn, then how to measure what cannot; `runs` are the device's."""
+    """Build a device's blocks: first what can be drawn, then how to measure what cannot; `runs` are its rows."""
     blocks = [
         *_build_regressions(rows, comparison),
         _build_pareto(rows, accuracies, limits),
+        *_build_sizes(rows, accuracies, limits),
         *_build_surface(rows),
         *_build_timeline(rows, runs),
         _build_sweep(rows, "alpha", limits.max_latency_ms),
@@ -111,25 +118,45 @@ def _build_pareto(rows: Sequence[Row], accuracies: Mapping[str, Accuracy], limit
     drawable = _with_points(part_by_mode(rows), lambda panel: pareto_points(panel.rows, accuracies))
     if not drawable:
         needed = "How accurate these networks are is not known here. Evaluate each, and name what was found:"
-        commands = (
-            "mobisdk evaluate BUNDLE --data DATA --json > accuracy.json",
-            "mobisdk analyze LOGS --accuracy accuracy.json --html report.html",
-        )
-        return Block(heading, needed, commands=commands)
+        return Block(heading, needed, commands=_EVALUATE)
     reading = (
         "Further up and to the left is better. The dashed line is the Pareto front: no network here is both faster and "
-        "more accurate than those on it. Bars are 95 % intervals."
+        "more accurate than those on it. Bars are 95 % intervals." + _tell_budget(drawable, limits)
     )
-    if limits != NO_LIMITS:
-        everyone = [point for _, points in drawable for point in points]
-        fitting = sum(fits(point, limits) for point in everyone)
-        reading += f" Dotted lines are the budget: {fitting} of {len(everyone)} keep it."
     unknown = len({group.bundle.variant_id for group, _ in rows} - accuracies.keys())
     if unknown:
         reading += f" The accuracy of {unknown} more is not known."
+    return _draw_fronts(heading, reading, drawable, limits, "ms")
+
+
+def _build_sizes(rows: Sequence[Row], accuracies: Mapping[str, Accuracy], limits: Limits) -> list[Block]:
+    """Accuracy against size, where an evaluation tells it."""
+    heading = "Accuracy against size"
+    drawable = _with_points(part_by_mode(rows)[:1], lambda panel: pareto_points(panel.rows, accuracies, "mb"))
+    if not drawable:
+        needed = "How large these networks are is not known here. Evaluate each anew, and name what was found:"
+        return [] if limits.max_size_mb is None else [Block(heading, needed, commands=_EVALUATE)]
+    reading = (
+        "The same networks by what they take of a download. No network here is both smaller and more accurate than "
+        "those on the dashed line." + _tell_budget(drawable, limits)
+    )
+    return [_draw_fronts(heading, reading, drawable, limits, "mb")]
+
+
+def _tell_budget(drawable: _Drawable, limits: Limits) -> str:
+    if limits == NO_LIMITS:
+        return ""
+    everyone = [point for _, points in drawable for point in points]
+    fitting = sum(fits(point, limits) for point in everyone)
+    return f" Dotted lines are the budget: {fitting} of {len(everyone)} keep all of it."
+
+
+def _draw_fronts(heading: str, reading: str, drawable: _Drawable, limits: Limits, cost: Cost) -> Block:
     if any(len(points) > _MOST_POINTS for _, points in drawable):
         reading += f" {_MOST_POINTS} networks are drawn, those on the line first."
-    block = _draw(heading, reading, drawable, lambda points: draw_pareto(_front_first(points)[:_MOST_POINTS], limits))
+    block = _draw(
+        heading, reading, drawable, lambda points: draw_pareto(_front_first(points)[:_MOST_POINTS], limits, cost)
+    )
     return dataclasses.replace(
         block, is_wide=any(len(points) >= _FEWEST_POINTS_OF_A_WIDE_CHART for _, points in drawable)
     )
@@ -148,13 +175,14 @@ def _build_surface(rows: Sequence[Row]) -> list[Block]:
     return [_draw("Latency over α × ρ", reading, drawable, draw_surface)]
 
 
-def _build_timeline(rows: Sequence[Row], runs: Sequence[LatencyRun]) -> list[Block]:
+def _build_timeline(rows: Sequence[Row], runs: pa.Table | None) -> list[Block]:
+    if runs is None:
+        return []
     found = []
     for name, (group, warm) in zip(network_labels(rows), rows, strict=True):
         if warm is None or warm.mode != "sustained":
             continue
-        own = [run for run in runs if (run.bundle.variant_id, run.runtime) == (group.bundle.variant_id, group.runtime)]
-        if points := timeline_points(own):
+        if points := timeline_points(rows_of_group(runs, group)):
             found.append((Panel(f"{name}, {printable(group.bundle.recipe)}", ((group, warm),)), points))
     if not found:
         return []

@@ -2,18 +2,18 @@
 
 import dataclasses
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
 
 import jinja2
+import pyarrow as pa
 from markupsafe import Markup
 
 from mobisdk.latency.analysis import AnalysisReport, GroupReport
 from mobisdk.latency.compare import Comparison
-from mobisdk.latency.record import Device, LatencyRun
+from mobisdk.latency.groups import rows_of_devices
 from mobisdk.latency.store import LogSet
 from mobisdk.report.accuracy import Accuracy
 from mobisdk.report.blocks import Block, build_blocks
@@ -52,7 +52,7 @@ def build_page(report: AnalysisReport, logs: LogSet, beside: Beside, made_at: da
         sentences=explain(report),
         most_sentences=_MOST_SENTENCES,
         key_figures=list(_key_figures(report, beside)),
-        sections=_build_sections(environment, report, devices, logs.runs, beside),
+        sections=_build_sections(environment, report, devices, logs, beside),
         devices=len(devices),
         report=report,
         most_set_aside=_MOST_SET_ASIDE,
@@ -63,17 +63,16 @@ def _build_sections(
     environment: jinja2.Environment,
     report: AnalysisReport,
     devices: Sequence[Sequence[GroupReport]],
-    runs: Sequence[LatencyRun],
+    logs: LogSet,
     beside: Beside,
 ) -> list[Markup]:
     """Build a section a device, as many as the file has room for, and charts in the first of them."""
     template = environment.get_template("device.html.j2")
-    runs_of = _part_by_device(runs)
     sections: list[Markup] = []
     used = 0
     for groups in devices:
         rows = table_rows(groups)
-        own = [run for device in _devices_of(groups) for run in runs_of[device]]
+        own = rows_of_devices(logs.table, (group.device for group in groups))
         section = template.render(
             label=groups[0].device_label,
             is_first=not sections,
@@ -94,36 +93,19 @@ def _build_sections(
     return sections
 
 
-def _blocks(rows: Sequence[Row], runs: Sequence[LatencyRun], beside: Beside) -> list[Block]:
+def _blocks(rows: Sequence[Row], runs: pa.Table, beside: Beside) -> list[Block]:
     return build_blocks(rows, beside.accuracies, runs, beside.limits, beside.comparison)
 
 
 def list_figures(report: AnalysisReport, logs: LogSet, beside: Beside) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Give the page's charts, with a name for a file of each."""
-    runs_of = _part_by_device(logs.runs)
     for number, (_, found) in enumerate(groupby(report.groups, key=lambda group: group.device_label), start=1):
         groups = list(found)
-        own = [run for device in _devices_of(groups) for run in runs_of[device]]
+        own = rows_of_devices(logs.table, (group.device for group in groups))
         for block in _blocks(table_rows(groups), own, beside):
             for place, figure in enumerate(block.figures, start=1):
                 name = re.sub(r"[^a-z0-9]+", "-", block.heading.lower().replace("α", "alpha").replace("ρ", "rho"))
                 yield f"device-{number}-{name.strip('-')}-{place}", figure.spec
-
-
-def _part_by_device(runs: Sequence[LatencyRun]) -> Mapping[Device, Sequence[LatencyRun]]:
-    parted: defaultdict[Device, list[LatencyRun]] = defaultdict(list)
-    for run in runs:
-        parted[_without_memory(run.device)].append(run)
-    return parted
-
-
-def _devices_of(groups: Sequence[GroupReport]) -> Sequence[Device]:
-    """Devices of one label, in order; a new kernel that leaves more memory makes no other device."""
-    return list(dict.fromkeys(_without_memory(group.device) for group in groups))
-
-
-def _without_memory(device: Device) -> Device:
-    return dataclasses.replace(device, memory_bytes=None)
 
 
 def _key_figures(report: AnalysisReport, beside: Beside) -> Iterator[KeyFigure]:

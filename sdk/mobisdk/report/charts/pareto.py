@@ -1,8 +1,8 @@
-"""Accuracy against latency: which networks are worth having, for there is none both faster and as accurate."""
+"""Accuracy against what it costs, latency or size: which networks are worth having, for none is better in both."""
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final, Literal
 
 import altair as alt
 
@@ -20,13 +20,22 @@ _LEGEND_OFFSET = 32
 """Above the title of the upright axis, which lies flat."""
 
 
-def pareto_points(rows: Sequence[Row], accuracies: Mapping[str, Accuracy]) -> list[dict[str, Any]]:
-    """One point a network whose accuracy is known, the fastest first; `is_best` is the Pareto front."""
+_BYTES_PER_MB = 1e6
+Cost = Literal["ms", "mb"]
+_TITLES: Final[Mapping[Cost, str]] = {"ms": "median latency (ms)", "mb": "size of the model (MB)"}
+_UNITS: Final[Mapping[Cost, str]] = {"ms": "ms", "mb": "MB"}
+
+
+def pareto_points(rows: Sequence[Row], accuracies: Mapping[str, Accuracy], cost: Cost = "ms") -> list[dict[str, Any]]:
+    """One point a network whose accuracy and cost are known, the cheapest first; `is_best` is the Pareto front."""
     points = []
     for label, network, (group, warm) in zip(dials_labels(rows), network_labels(rows), rows, strict=True):
         accuracy = accuracies.get(group.bundle.variant_id)
         if accuracy is None or warm is None or warm.p50 is None:
             continue
+        if cost == "mb" and accuracy.model_bytes is None:
+            continue
+        size = {} if accuracy.model_bytes is None else {"mb": short(accuracy.model_bytes / _BYTES_PER_MB)}
         points.append(
             {
                 "network": network,
@@ -37,9 +46,10 @@ def pareto_points(rows: Sequence[Row], accuracies: Mapping[str, Accuracy]) -> li
                 "share_high": short(100 * accuracy.high),
                 "share_text": f"{format_accuracy(accuracy)} %",
                 **ms_fields(warm.p50),
+                **size,
             }
         )
-    points.sort(key=lambda point: (point["ms"], -point["share"]))
+    points.sort(key=lambda point: (point[cost], -point["share"]))
     best = float("-inf")
     for point in points:
         point["is_best"] = point["share"] > best
@@ -51,16 +61,19 @@ def pareto_points(rows: Sequence[Row], accuracies: Mapping[str, Accuracy]) -> li
 
 
 def fits(point: Mapping[str, Any], limits: Limits) -> bool:
-    """Tell whether a point keeps the budget, by its estimates."""
-    return (limits.max_latency_ms is None or point["ms"] <= limits.max_latency_ms) and (
-        limits.min_accuracy is None or point["share"] >= 100 * limits.min_accuracy
+    """Tell whether a point keeps the budget, by its estimates; a size that nobody knows keeps none."""
+    return (
+        (limits.max_latency_ms is None or point["ms"] <= limits.max_latency_ms)
+        and (limits.min_accuracy is None or point["share"] >= 100 * limits.min_accuracy)
+        and (limits.max_size_mb is None or point.get("mb", math.inf) <= limits.max_size_mb)
     )
 
 
-def draw_pareto(points: Sequence[dict[str, Any]], limits: Limits = NO_LIMITS) -> dict[str, Any]:
+def draw_pareto(points: Sequence[dict[str, Any]], limits: Limits = NO_LIMITS, cost: Cost = "ms") -> dict[str, Any]:
     """Draw `points` with their intervals, the front as a step line with the names of those on it, and the budget."""
-    most_ms, least = limits.max_latency_ms, limits.min_accuracy
-    scale = fit_ms_scale([*extent(points), *([] if most_ms is None else [most_ms])])
+    most, least = limits.max_latency_ms if cost == "ms" else limits.max_size_mb, limits.min_accuracy
+    costs = extent(points) if cost == "ms" else [point["mb"] for point in points]
+    scale = fit_ms_scale([*costs, *([] if most is None else [most])])
     shares = [point[name] for point in points for name in ("share_low", "share_high")]
     shares += [] if least is None else [100 * least]
     lowest, highest = min(shares), max(shares)
@@ -69,7 +82,7 @@ def draw_pareto(points: Sequence[dict[str, Any]], limits: Limits = NO_LIMITS) ->
     recipes = list(dict.fromkeys(point["recipe"] for point in points))
     to_the_right = scale.to_altair()
     to_the_right.range = [_LABEL_WIDTH, {"expr": "width"}]
-    x = alt.X("ms:Q", scale=to_the_right, axis=scale.to_axis("median latency (ms)"))
+    x = alt.X(f"{cost}:Q", scale=to_the_right, axis=scale.to_axis(_TITLES[cost]))
     y = alt.Y(
         "share:Q",
         scale=alt.Scale(domain=[bottom, top], nice=False),
@@ -83,6 +96,7 @@ def draw_pareto(points: Sequence[dict[str, Any]], limits: Limits = NO_LIMITS) ->
         alt.Tooltip("network:N"),
         alt.Tooltip("recipe:N"),
         alt.Tooltip("text:N", title="median"),
+        *([alt.Tooltip("mb:Q", title="MB")] if cost == "mb" else []),
         alt.Tooltip("share_text:N", title="accuracy"),
     ]
     opacity = alt.condition("datum.is_best", alt.value(1), alt.value(0.45))
@@ -90,15 +104,15 @@ def draw_pareto(points: Sequence[dict[str, Any]], limits: Limits = NO_LIMITS) ->
     up = base.mark_rule().encode(y="share_low:Q", y2="share_high:Q", opacity=opacity)
     marks = base.mark_point(filled=True, size=90).encode(color=colour, shape=shape, opacity=opacity, tooltip=tooltip)
     front = [point for point in points if point["is_best"]]
-    steps = [{name: point[name] for name in ("ms", "share")} for point in front]
-    steps.append({"ms": scale.high, "share": front[-1]["share"]})
+    steps = [{name: point[name] for name in (cost, "share")} for point in front]
+    steps.append({cost: scale.high, "share": front[-1]["share"]})
     line = (
         inline(steps)
         .mark_line(interpolate="step-after", strokeWidth=2, strokeDash=[6, 3], color="var(--chart-front)")
         .encode(x=x, y=y)
     )
     budget = [
-        *([] if most_ms is None else draw_limit(x, "ms", most_ms, f"{most_ms:g} ms")),
+        *([] if most is None else draw_limit(x, cost, most, f"{most:g} {_UNITS[cost]}")),
         *([] if least is None else draw_limit(y, "share", 100 * least, f"{100 * least:g} %", at_right=True)),
     ]
     names = (
@@ -109,11 +123,11 @@ def draw_pareto(points: Sequence[dict[str, Any]], limits: Limits = NO_LIMITS) ->
     return compose(
         *budget,
         line,
-        *([across] if has_interval(points) else []),
+        *([across] if cost == "ms" and has_interval(points) else []),
         up,
         names,
         marks,
         height=_HEIGHT,
         top=_TITLE_HEIGHT,
-        description="Accuracy in percent against median latency in milliseconds, with the Pareto front and the budget.",
+        description=f"Accuracy in percent against {_TITLES[cost]}, with the Pareto front and the budget.",
     )

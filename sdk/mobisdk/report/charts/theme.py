@@ -64,6 +64,8 @@ class Limits:
     max_latency_ms: float | None = None
     min_accuracy: float | None = None
     """A share, 0 to 1."""
+    max_size_mb: float | None = None
+    """Megabytes of 10⁶ bytes."""
 
 
 NO_LIMITS: Final = Limits()

@@ -5,12 +5,15 @@ from typing import Any, Final
 
 import altair as alt
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute
 
-from mobisdk.latency.record import LatencyRun
+from mobisdk.latency.store import read_values
 from mobisdk.report.charts.figures import in_ms, short
 from mobisdk.report.charts.scale import fit_ms_scale
 from mobisdk.report.charts.theme import compose, inline, order_colours
 
+pc: Any = pyarrow.compute
 _STEPS: Final = 80
 """Medians along the time, however long a run is."""
 _MOST_RUNS: Final = 6
@@ -20,11 +23,12 @@ _SECOND_NS: Final = 1e9
 _FEWEST_SAMPLES: Final = 10
 
 
-def timeline_points(runs: Sequence[LatencyRun]) -> list[dict[str, Any]]:
+def timeline_points(runs: pa.Table) -> list[dict[str, Any]]:
     """Medians of up to six sustained runs over up to eighty steps of time, and the thermal state at each."""
-    sustained = [run for run in runs if run.mode == "sustained" and run.inference_ns.size >= _FEWEST_SAMPLES]
+    long_enough = pc.greater_equal(pc.list_value_length(runs["inference_ns"]), _FEWEST_SAMPLES)
+    drawn = runs.filter(pc.and_(long_enough, pc.equal(runs["mode"], "sustained"))).slice(0, _MOST_RUNS)
     points = []
-    for number, run in enumerate(sustained[:_MOST_RUNS], start=1):
+    for number, run in enumerate(read_values(drawn), start=1):
         edges = np.linspace(0, run.sample_at_ns[-1] + 1, _STEPS + 1)
         step_of = np.searchsorted(edges, run.sample_at_ns, side="right") - 1
         states = [(sample.at_ns, sample.state) for sample in run.thermal]
