@@ -52,7 +52,6 @@ class MobileNetV1(nn.Module):
         )
         self.classifier = nn.Linear(widths[-1], spec.num_classes)
         initialize_(self)
-        begin_with_pointwise_(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of normalized images."""
@@ -65,7 +64,7 @@ class MobileNetV1(nn.Module):
 
 def mobilenet_v1(spec: ModelSpec) -> nn.Module:
     """Thirteen depthwise separable blocks."""
-    return MobileNetV1(spec, BLOCKS, _separable)
+    return _build_separable(spec, BLOCKS)
 
 
 def mobilenet_v1_full_conv(spec: ModelSpec) -> nn.Module:
@@ -75,7 +74,13 @@ def mobilenet_v1_full_conv(spec: ModelSpec) -> nn.Module:
 
 def mobilenet_v1_shallow(spec: ModelSpec) -> nn.Module:
     """Without the five 14×14×512 layers: the paper's proof that thin beats shallow (table 5)."""
-    return MobileNetV1(spec, _EARLY_BLOCKS + _LATE_BLOCKS, _separable)
+    return _build_separable(spec, _EARLY_BLOCKS + _LATE_BLOCKS)
+
+
+def _build_separable(spec: ModelSpec, blocks: Sequence[tuple[int, int]]) -> nn.Module:
+    model = MobileNetV1(spec, blocks, _separable)
+    begin_with_pointwise_(model)
+    return model
 
 
 def _separable(in_channels: int, out_channels: int, stride: int) -> nn.Module:
