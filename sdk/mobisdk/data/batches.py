@@ -5,6 +5,7 @@ import math
 import random
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -97,14 +98,22 @@ class TrainingBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         read = self._read()
-        for step in range(self._given, len(self)):
-            start = time.perf_counter_ns()
+
+        def make(step: int) -> Batch:
             size, indices, pixels = next(read)
-            draws = Draws(_generator(self._seed, self._epoch, step), size, self._part)
-            batch = self._cut(indices, pixels, draws)
-            self.waited_ns += time.perf_counter_ns() - start
-            self._given = step + 1
-            yield batch
+            return self._cut(indices, pixels, Draws(_generator(self._seed, self._epoch, step), size, self._part))
+
+        # The next batch is cut while the network learns from this one.
+        with ThreadPoolExecutor(1, "batch", torch.set_num_threads, (1,)) as thread:
+            coming = thread.submit(make, self._given)
+            for step in range(self._given, len(self)):
+                start = time.perf_counter_ns()
+                batch = coming.result()
+                self.waited_ns += time.perf_counter_ns() - start
+                if step + 1 < len(self):
+                    coming = thread.submit(make, step + 1)
+                self._given = step + 1
+                yield batch
 
     def _read(self) -> Iterator[tuple[int, Tensor, Tensor]]:
         """Of each batch still to come: how many images all processes have; this one's indices and pixels."""

@@ -123,7 +123,8 @@ class _PartsLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         (gradient,) = gradients
-        return None, *(None if own is None else own * gradient for own in ctx.gradients)
+        torch._foreach_mul_([own for own in ctx.gradients if own is not None], gradient)
+        return None, *ctx.gradients
 
 
 def _add(gradients: Sequence[Tensor | None]) -> Tensor | None:
