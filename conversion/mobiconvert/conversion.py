@@ -21,6 +21,7 @@ from mobiconvert.folding import trace
 from mobiconvert.golden import describe_golden, write_golden
 from mobiconvert.held_out import DEFAULT_MAX_DROP, check_held_out
 from mobiconvert.layer_sqnr import LayerTap, measure_layers, tap_mil_program, tap_program
+from mobiconvert.level_flips import measure_level_flips
 from mobiconvert.lowered import Delegation, Lowered
 from mobiconvert.mil_evaluator.load import load_mil_program
 from mobiconvert.parity import Parity, measure_parity
@@ -101,6 +102,7 @@ def convert(
         golden_logits = compute_logits(deployed, images[:1])[0]
         reference = compute_logits(deployed, images[1:], torch.float32)
     labels = _check_labels(labels, reference)
+    flips = measure_level_flips(deployed, images, recipe.precision)
     program = trace(deployed, shape)
     cost = count_cost(plain, shape)
     ranges = images[1:] if calibration is None else calibration.images
@@ -113,7 +115,7 @@ def convert(
         with _runner(folder, recipe, lowered) as run:
             actual = run(images)
             parity = measure_parity(reference, actual[1:])
-            _check_parity(parity, recipe)
+            _check_parity(parity, recipe, flips)
             held_out = None
             if recipe.is_lossy and calibration is not None:
                 held_out = check_held_out(
@@ -157,11 +159,11 @@ def convert(
                 "top1_agreement": parity.top1_agreement,
                 "max_abs_error": parity.max_abs_error,
                 "sqnr_db": parity.sqnr_db,
-                "tolerance": None if recipe.error is None else recipe.error * float(np.abs(reference).max()),
+                "tolerance": None if recipe.error is None else (recipe.error + flips) * float(np.abs(reference).max()),
                 "measured_on": "artefact" if lowered.simulate is None else "graph",
                 "held_out": None if held_out is None else dataclasses.asdict(held_out),
             },
-            "golden": describe_golden(golden_logits, actual[0], recipe),
+            "golden": describe_golden(golden_logits, actual[0], recipe, flips),
         }
         if recipe.calibrates:
             source = _UNTRAINED_CALIBRATION if calibration is None else calibration.source
@@ -183,14 +185,15 @@ def _check_delegation(delegation: Delegation, macs: int, recipe: Recipe, min_del
         )
 
 
-def _check_parity(parity: Parity, recipe: Recipe) -> None:
+def _check_parity(parity: Parity, recipe: Recipe, flips: float) -> None:
+    """`flips` is what rounded activations may add."""
     if recipe.error is None:
         return
-    if not parity.relative_error <= recipe.error:
+    if not parity.relative_error <= recipe.error + flips:
         raise ParityError(
             f"{recipe.name} is too far from the network: relative error of its logits on {parity.images} photos",
             got=float(f"{parity.relative_error:.3g}"),
-            allowed=f"at most {recipe.error:g}",
+            allowed=f"at most {recipe.error + flips:.3g}",
             hint="A network that is this sensitive to rounding needs a float32 recipe",
         )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tests.sdk.untrained_checkpoint import save_untrained
 from typer.testing import CliRunner
 
@@ -17,7 +18,11 @@ from mobisdk.cost import count_cost
 from mobisdk.errors import ConfigError
 from mobisdk.models.untrained import create_untrained_model
 from mobisdk.specs import ModelSpec
+from mobisdk.training import TrainSpec, fine_tune
 from mobisdk.training.compressed import read_compressions
+from mobisdk.training.progress import TrainProgress
+from mobisdk.training.runs import CHECKPOINT
+from mobisdk.training.session import OnProgress
 
 _SOME = "blocks.6.conv,blocks.7.conv,blocks.8.conv"
 SPEC = ModelSpec("mobilenet_v1_full_conv", alpha=0.125, resolution=32, num_classes=10)
@@ -147,3 +152,41 @@ def test_settings_find_their_technique() -> None:
 def test_settings_that_mean_nothing_are_refused(method: str, setting: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build_configs(method, [setting], None)
+
+
+def test_a_technique_without_settings_to_choose_from_refuses_a_target(source: Path, tmp_path: Path) -> None:
+    for target in (("--target-size-mb", "1"), ("--target-macs", "1e6"), ("--max-drop", "1")):
+        result = CliRunner().invoke(
+            app, ["compress", str(source), "--method", "binary", *target, "--runs", str(tmp_path)]
+        )
+
+        assert result.exit_code == 1
+        assert "binary has no setting that a target could decide" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_compressed_network_whose_training_was_stopped_is_resumed(source: Path, tmp_path: Path) -> None:
+    """Masks and shared weights are built again, and learn on as if nothing had happened."""
+    compressed = compress(source, tmp_path, "--method", "prune,deep_compression", "--name", "small", "--layers", _SOME)
+
+    def stop(now: TrainProgress) -> None:
+        if now.epoch == 2:
+            raise KeyboardInterrupt
+
+    def train(name: str, on_progress: OnProgress | None) -> None:
+        checkpoint, network = load_network(Path(compressed["checkpoint"]))
+        spec = TrainSpec(SPEC, epochs=2, batch_size=256)
+        fine_tune(network, checkpoint, spec, runs=tmp_path, name=name, on_progress=on_progress)
+
+    train("whole", None)
+    with pytest.raises(KeyboardInterrupt):
+        train("stopped", stop)
+    resumed = CliRunner().invoke(app, ["train", "--resume", "stopped", "--runs", str(tmp_path)])
+
+    assert resumed.exit_code == 0, resumed.output
+    (checkpoint, network), (_, whole) = (load_network(tmp_path / name / CHECKPOINT) for name in ("stopped", "whole"))
+    assert [record["method"] for record in checkpoint.compression] == ["prune", "deep_compression"]
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, whole.state_dict()[name]), name
+    (layer,) = (module for name, module in network.named_modules() if name == _SOME.split(",")[0])
+    assert len(layer.weight.unique()) <= 256

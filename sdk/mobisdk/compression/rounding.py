@@ -16,7 +16,8 @@ def binarize(weight: Tensor) -> Tensor:
     Source: Courbariaux et al. 2015 (arXiv:1511.00363), section 2.3; Rastegari et al. 2016 (arXiv:1603.05279), section
     3.1: ∂sign/∂r = r·1(|r| ≤ 1).
     """
-    signs = torch.where(weight < 0, -1.0, 1.0).to(weight)
+    ones = torch.ones_like(weight)  # not `.to(weight)`, which torch.export guards by an operator that Core ML lacks
+    signs = torch.where(weight < 0, -ones, ones)
     return _pass_through(signs, weight, weight.abs() <= 1)
 
 
