@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--cases", help="Part of a case's name.", default="")
     parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[0, 1, 2])
     parser.add_argument("--data", default="digits")
-    parser.add_argument("--runs", type=Path, default=Path("bench-compression"))
+    parser.add_argument("--runs", type=Path, default=Path("runs/bench-compression"))
     parser.add_argument("--rows", type=Path, default=ROWS)
     options = parser.parse_args()
     rows = [json.loads(line) for line in options.rows.read_text().splitlines()] if options.rows.exists() else []

@@ -16,7 +16,7 @@ def binarize(weight: Tensor) -> Tensor:
     Source: Courbariaux et al. 2015 (arXiv:1511.00363), section 2.3; Rastegari et al. 2016 (arXiv:1603.05279), section
     3.1: ∂sign/∂r = r·1(|r| ≤ 1).
     """
-    ones = torch.ones_like(weight)  # not `.to(weight)`, which torch.export guards by an operator that Core ML lacks
+    ones = torch.ones_like(weight)
     signs = torch.where(weight < 0, -ones, ones)
     return _pass_through(signs, weight, weight.abs() <= 1)
 
@@ -92,7 +92,8 @@ def choose_power_of_two(values: Tensor, bits: int, max_overflow: float) -> Tenso
 
 def _pass_through(rounded: Tensor, values: Tensor, passes: Tensor) -> Tensor:
     """`rounded`, with the gradient of `values` where it passes."""
-    kept = values * passes.to(values)
+    # Not `.to(values)`, which torch.export guards by an operator that Core ML lacks.
+    kept = torch.where(passes, values, torch.zeros_like(values))
     return rounded.detach() + (kept - kept.detach())  # the second is 0, exactly
 
 
