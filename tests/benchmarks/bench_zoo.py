@@ -1,9 +1,10 @@
 """Compressed layers against full ones, and every architecture on CIFAR-10 with its latency on this computer.
 
-    OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE python tests/benchmarks/bench_zoo.py [pairs] [networks] [latency] [tables]
+    OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE python tests/benchmarks/bench_zoo.py [STAGE …]
 
 Trainings lie in --work, one folder a row; what is there is not done again, and what was stopped goes on. The tables
-and the chart of docs/zoo.md are written anew from what is there. Without a stage, all of them.
+and the chart of docs/zoo.md are written anew from what is there. Without a stage, all of
+them: pairs, networks, bundles, latency, tables.
 """
 
 import argparse
@@ -74,7 +75,13 @@ RECIPE, PLATFORM = "xnnpack_fp32", "android"
 
 def main() -> None:
     """Do the stages that are asked for."""
-    stages = {"pairs": train_pairs, "networks": train_networks, "latency": measure, "tables": write_document}
+    stages = {
+        "pairs": train_pairs,
+        "networks": train_networks,
+        "bundles": export_networks,
+        "latency": measure,
+        "tables": write_document,
+    }
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("stages", nargs="*", choices=[*stages, []], default=list(stages))
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/cifar10", help="CIFAR-10 as Parquet")
@@ -146,8 +153,8 @@ def train_once(name: str, spec: TrainSpec, runs: Path) -> None:
     sys.stderr.write(f"{name}: {read_run(folder).metrics[-1]['accuracy']:.2%}\n")
 
 
-def measure(_: Path, work: Path) -> None:
-    """Export each trained network that has no bundle yet, and measure all of them in turns."""
+def export_networks(_: Path, work: Path) -> None:
+    """Make a bundle of each trained network that has none yet."""
     from mobiconvert import find_recipe
     from mobisdk.cli.networks import convert_network, load_trained_network
 
@@ -156,6 +163,11 @@ def measure(_: Path, work: Path) -> None:
         if is_trained and not list((work / "bundles").glob(f"{arch}-a*")):
             network = load_trained_network(work / "networks" / arch / "last.safetensors", {})
             convert_network(network, find_recipe(RECIPE, PLATFORM), work / "bundles")
+            sys.stderr.write(f"{arch}: exported\n")
+
+
+def measure(_: Path, work: Path) -> None:
+    """Measure all bundles in turns: on a quiet computer, or the intervals say that it was none."""
     log = work / "latency.jsonl"
     log.unlink(missing_ok=True)
     bundles = sorted(map(str, (work / "bundles").iterdir()))

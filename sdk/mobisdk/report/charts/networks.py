@@ -96,6 +96,9 @@ def _place_names(
         for point in points
     }
     taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in at.values()]
+    front = sorted(at[point["network"]] for point in points if point["is_best"])
+    steps = zip(front, [*(x for x, _ in front[1:]), float(_WIDTH)], strict=True)
+    taken += [(x, y - 2, end, y + 2) for (x, y), end in steps]  # the front's level parts
     placed = []
     for point in sorted(points, key=lambda point: not point["is_best"]):
         x, y = at[point["network"]]
