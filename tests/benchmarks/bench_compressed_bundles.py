@@ -60,7 +60,7 @@ CASES = (
         for method, settings in (
             ("low_rank", ("ratio=0.3",)),
             ("low_rank", ("scheme=scheme_2", "ratio=0.3")),
-            ("cp", ("ratio=0.3",)),
+            ("cp", ("ratio=0.3", "restarts=1")),  # the ranks are the same
         )
     ),
 )  # fmt: skip
@@ -171,11 +171,9 @@ def write_table(cases: list[Case], bundles: Path, times: dict[str, list[float]])
         )
         ratio = compare_times(times, case)
         latency = "–" if ratio is None else f"{ratio[0]:.3f} × ({ratio[1]:.3f} to {ratio[2]:.3f})"
-        figures = {
-            "multiply-adds fewer": 1 / macs,
-            "iOS bytes": package,
-            **({} if ratio is None else {"latency": ratio[2], "faster": 1 / ratio[2]}),
-        }
+        figures = {"multiply-adds fewer": (1 / macs, 1 / macs), "iOS bytes": (package, package)}
+        if ratio is not None:
+            figures |= {"latency": (ratio[0], ratio[2]), "faster": (1 / ratio[0], 1 / ratio[2])}
         asked = "; ".join(
             f"{figure} {sign} {bound:g}: {_judge(figures.get(figure), sign, bound)}"
             for figure, sign, bound in case.goals
@@ -188,11 +186,13 @@ def write_table(cases: list[Case], bundles: Path, times: dict[str, list[float]])
     return "\n".join(lines)
 
 
-def _judge(value: float | None, sign: str, bound: float) -> str:
-    """Of a latency its interval's worse end counts."""
+def _judge(value: tuple[float, float] | None, sign: str, bound: float) -> str:
+    """Of a figure and the worse end of its interval."""
     if value is None:
         return "not measured"
-    return ("yes" if (value <= bound if sign == "≤" else value >= bound) else "no") + f" ({value:.3g})"
+    mean, worst = ((one <= bound) if sign == "≤" else (one >= bound) for one in value)
+    verdict = "yes" if worst else "the mean does, its interval reaches past" if mean else "no"
+    return f"{verdict} ({value[0]:.3g}, at worst {value[1]:.3g})"
 
 
 if __name__ == "__main__":

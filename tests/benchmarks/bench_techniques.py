@@ -131,6 +131,8 @@ def judge(goal: Goal, mean: float, reach: float) -> str:
         return "–"
     sign, bound = (1, goal.at_least) if goal.at_least is not None else (-1, goal.at_most)
     margin = sign * (mean - (bound or 0.0))
+    if math.isinf(reach):
+        return "by the one network that there is" if margin >= 0 else "no"
     if margin >= reach:
         return "yes"
     return "the mean does, its interval reaches past" if margin >= 0 else "no"
@@ -162,7 +164,7 @@ def write_table(rows: list[dict[str, Any]]) -> str:
             )
             lines.append(
                 f"| {case.name} | {len(values)} | {accuracies} | {goal.figure.replace('_', ' ')} | {asked} "
-                f"| {mean:.2f} ± {reach:.2f} | {judge(goal, mean, reach)} |"
+                f"| {mean:.2f}{'' if math.isinf(reach) else f' ± {reach:.2f}'} | {judge(goal, mean, reach)} |"
             )
     return "\n".join(lines)
 
