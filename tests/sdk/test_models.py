@@ -191,7 +191,9 @@ def test_weights_are_drawn_by_what_a_filter_reaches() -> None:
     assert pointwise.weight.std().item() == pytest.approx((2 / 1024) ** 0.5, rel=0.02)
     identity = torch.zeros(3, 3)
     identity[1, 1] = 1.0
-    assert (depthwise.weight - identity).std().item() == pytest.approx(0.1, rel=0.02)  # without residuals, see there
+    assert (depthwise.weight - identity).std().item() == pytest.approx(0.1, rel=0.02)  # a chain without residuals
+    assert model.blocks[12].depthwise.norm.bias.eq(2.0).all()
+    assert not model.blocks[12].pointwise.norm.bias.any()
     assert model.classifier.weight.std().item() == pytest.approx((1 / 1024) ** 0.5, rel=0.02)
     assert model.classifier.bias.abs().max() == 0
     of_residuals = next(m for m in create_model(ModelSpec("mobilenet_v2", alpha=2.0)).modules() if is_depthwise(m))

@@ -5,10 +5,13 @@ import math
 import torch
 from torch import nn
 
+from mobisdk.layers import ConvNormAct
 from mobisdk.layers.depthwise import is_depthwise
 
 _DEVIATION = 0.1
 """Of a depthwise filter from the one that changes nothing."""
+_BIAS = 2.0
+"""In standard deviations of what a norm gives."""
 
 
 @torch.no_grad()
@@ -19,8 +22,8 @@ def initialize_(model: nn.Module) -> None:
 
     Source: He et al. 2015 (arXiv:1502.01852), section 2.2, the backward case.
     """
-    if all(parameter.is_meta for parameter in model.parameters()):
-        return  # there is nothing to draw, and pretending to takes as long as counting the network's cost
+    if _is_empty(model):
+        return
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             fan_out = module.out_channels * math.prod(module.kernel_size) // module.groups
@@ -34,14 +37,22 @@ def initialize_(model: nn.Module) -> None:
 
 
 @torch.no_grad()
-def begin_with_pointwise_(model: nn.Module) -> None:
-    """Make depthwise filters nearly the identity, so that training begins with a chain of half the depth.
+def begin_nearly_linear_(model: nn.Module) -> None:
+    """Make each depthwise filter, with its norm and activation, nearly the identity.
 
-    Without residual connections the gradient of a deep chain of norms is noise at first. MobileNetV1 0.5 on CIFAR-10,
-    four epochs at 24x24, one seed: 64.9 % instead of 62.0 %.
+    For a deep chain without residual connections, in which the gradient is noise at first: training begins with one of
+    half the depth. The norm's bias is above where most activations would be cut.
     """
+    if _is_empty(model):
+        return
     for module in model.modules():
-        if isinstance(module, nn.Conv2d) and is_depthwise(module):
-            rows, columns = module.kernel_size
-            module.weight.mul_(_DEVIATION / math.sqrt(2.0 / (rows * columns)))
-            module.weight[:, :, rows // 2, columns // 2] += 1.0
+        if isinstance(module, ConvNormAct) and is_depthwise(module.conv):
+            weight, (rows, columns) = module.conv.weight, module.conv.kernel_size
+            weight.mul_(_DEVIATION / math.sqrt(2.0 / (rows * columns)))
+            weight[:, :, rows // 2, columns // 2] += 1.0
+            module.norm.bias.fill_(_BIAS)
+
+
+def _is_empty(model: nn.Module) -> bool:
+    """There is nothing to draw then, and pretending to takes as long as counting the network's cost."""
+    return all(parameter.is_meta for parameter in model.parameters())

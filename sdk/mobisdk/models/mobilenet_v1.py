@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 
 from mobisdk.layers import ConvNormAct, SeparableConv2d
-from mobisdk.models.initialization import begin_with_pointwise_, initialize_
+from mobisdk.models.initialization import begin_nearly_linear_, initialize_
 from mobisdk.models.width import scale_widths
 from mobisdk.specs import ModelSpec
 
@@ -79,7 +79,7 @@ def mobilenet_v1_shallow(spec: ModelSpec) -> nn.Module:
 
 def _build_separable(spec: ModelSpec, blocks: Sequence[tuple[int, int]]) -> nn.Module:
     model = MobileNetV1(spec, blocks, _separable)
-    begin_with_pointwise_(model)
+    begin_nearly_linear_(model)
     return model
 
 
