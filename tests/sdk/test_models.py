@@ -192,7 +192,7 @@ def test_weights_are_drawn_by_what_a_filter_reaches() -> None:
     identity = torch.zeros(3, 3)
     identity[1, 1] = 1.0
     assert (depthwise.weight - identity).std().item() == pytest.approx(0.1, rel=0.02)  # a chain without residuals
-    assert model.blocks[12].depthwise.norm.bias.eq(2.0).all()
+    assert model.blocks[12].depthwise.norm.bias.eq(1.0).all()
     assert not model.blocks[12].pointwise.norm.bias.any()
     assert model.classifier.weight.std().item() == pytest.approx((1 / 1024) ** 0.5, rel=0.02)
     assert model.classifier.bias.abs().max() == 0

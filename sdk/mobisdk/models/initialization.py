@@ -10,7 +10,7 @@ from mobisdk.layers.depthwise import is_depthwise
 
 _DEVIATION = 0.1
 """Of a depthwise filter from the one that changes nothing."""
-_BIAS = 2.0
+_BIAS = 1.0
 """In standard deviations of what a norm gives."""
 
 
