@@ -95,3 +95,12 @@ def test_folder_without_a_log_when_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not a log")
     with pytest.raises(DataError, match="the folder holds no log"):
         read_logs([tmp_path])
+
+
+def test_device_name_of_ten_thousand_characters_is_set_aside_with_its_reason(tmp_path: Path) -> None:
+    named = LINE.replace(b'"Pixel 8"', b'"' + b"x" * 10_000 + b'"')
+    (tmp_path / "runs.jsonl").write_bytes(b"\n".join([named, LINE]) + b"\n")
+    logs = read_logs([tmp_path])
+    assert len(logs.runs) == 1
+    (aside,) = logs.set_aside
+    assert (aside.line, aside.reason.startswith("device.model is wrong")) == (1, True)
