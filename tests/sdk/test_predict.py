@@ -20,6 +20,8 @@ TABLE = Path(__file__).with_name("latency_table.csv")
 """Medians of 24 networks on a computer of two cores, one thread: `mobisdk bench` of untrained bundles."""
 SECOND_TABLE = Path(__file__).with_name("latency_table_v1_v2.csv")
 """The same of MobileNetV1 and V2 at four α and three ρ each, 20 runs, the computer left alone as far as it went."""
+THIRD_TABLE = Path(__file__).with_name("latency_table_third.csv")
+"""The same at other α and ρ, 14 or 15 runs; neither the model's constants nor the design were made with it."""
 RUN = parse_run((Path(__file__).parents[1] / "contract/latency/good.jsonl").read_bytes().splitlines()[0])
 
 
@@ -33,28 +35,30 @@ def table(path: Path, *rows: str, header: str = "arch,alpha,resolution,latency_m
     return path
 
 
-@pytest.mark.parametrize(("path", "in_interval"), [(TABLE, 90), (SECOND_TABLE, 85)])
-def test_networks_measured_here_are_predicted_by_the_others(path: Path, in_interval: float) -> None:
+@pytest.mark.parametrize("path", [TABLE, SECOND_TABLE, THIRD_TABLE])
+def test_networks_measured_here_are_predicted_by_the_others(path: Path) -> None:
     status, out, _ = predict("--table", path, "--evaluate", "--json")
     document = json.loads(out)
     assert status == 0
     assert document["networks"] == len(document["rows"]) == 24
     assert document["mape_percent"] <= 5
     assert document["within_10_percent"] >= 95
-    assert document["in_interval_percent"] >= in_interval
+    assert document["in_interval_percent"] >= 90
 
 
 def test_eight_networks_that_the_design_chooses_predict_nine_in_ten_others_within_a_tenth() -> None:
-    errors = []
-    for path in (TABLE, SECOND_TABLE):
+    errors: dict[Path, list[float]] = {}
+    for path in (TABLE, SECOND_TABLE, THIRD_TABLE):
         known = {o.spec: o for o in read_latency_table(path)}
         chosen = choose_to_measure(list(known), 8)
         model = fit_model(known[chosen[0]].setting, [known[spec] for spec in chosen])
         others = [spec for spec in known if spec not in chosen]
         predictions = model.predict_all(others)
-        errors += [p.latency_ms / known[p.spec].latency_ms - 1 for p in predictions]
-    assert len(errors) == 32
-    assert np.mean(np.abs(errors) <= 0.1) >= 0.9
+        errors[path] = [p.latency_ms / known[p.spec].latency_ms - 1 for p in predictions]
+    every = np.concatenate(list(errors.values()))
+    assert every.size == 48
+    for some in (every, np.array(errors[THIRD_TABLE])):
+        assert np.mean(np.abs(some) <= 0.1) >= 0.9
 
 
 def test_networks_to_measure_are_named_with_their_commands_before_anything_is_known() -> None:

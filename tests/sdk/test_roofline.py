@@ -4,7 +4,7 @@ import pytest
 from mobisdk.errors import ConfigError
 from mobisdk.latency.design import choose_to_measure
 from mobisdk.latency.layer_features import KINDS, read_layers
-from mobisdk.latency.roofline import RATES, Place, Prior, fit_roofline, likeness, linearize, typical_prior
+from mobisdk.latency.roofline import RATES, SPREADS, Place, Prior, fit_roofline, likeness, linearize, typical_prior
 from mobisdk.specs import ModelSpec
 
 GRID = [(alpha, resolution) for alpha in (0.25, 0.5, 0.75, 1.0) for resolution in (96, 128, 160, 224)]
@@ -86,12 +86,21 @@ def test_model_of_known_rates_is_scikit_learns_gaussian_process_on_what_is_left(
     prior = Prior(np.log(RATES_OF_A_PHONE), 1e-12 * np.eye(RATES))
     fit = fit_roofline(PLACES[:12], (LOG_NS + left)[:12], prior)
     where = np.array([[np.log(p.alpha) / 0.5, np.log(p.resolution) / 0.4] for p in PLACES])
-    peer = GaussianProcessRegressor(ConstantKernel(fit.residual**2) * RBF(1.0), alpha=fit.noise**2, optimizer=None)
-    peer.fit(where[:12], left[:12])
+    means, variances, likely = [], [], []
+    for residual, noise in SPREADS:
+        peer = GaussianProcessRegressor(ConstantKernel(residual**2) * RBF(1.0), alpha=noise**2, optimizer=None)
+        peer.fit(where[:12], left[:12])
+        theirs, spread = peer.predict(where[12:], return_std=True)
+        means.append(theirs)
+        variances.append(spread**2 + noise**2)
+        likely.append(peer.log_marginal_likelihood_value_)
+    weights = np.exp(np.array(likely) - max(likely))
+    weights /= weights.sum()
+    assert fit.weights == pytest.approx(weights, abs=1e-6)
     mean, error = fit.predict(PLACES[12:])
-    theirs, spread = peer.predict(where[12:], return_std=True)
-    assert mean - LOG_NS[12:] == pytest.approx(theirs, abs=1e-6)
-    assert error**2 - fit.noise**2 == pytest.approx(spread**2, abs=1e-7)
+    expected = weights @ np.array(means)
+    assert mean - LOG_NS[12:] == pytest.approx(expected, abs=1e-6)
+    assert error**2 == pytest.approx(weights @ np.array(variances) + weights @ (means - expected) ** 2, abs=1e-7)
 
 
 def test_design_takes_what_lessens_the_variance_of_all_predictions_most() -> None:

@@ -65,6 +65,13 @@ CHANGES = [
     (b'"soc":"Tensor G3",', b'"later":{"warmup_ns":[null]},'),
     (b'"soc":"Tensor G3"', b'"soc":"[]"'),
     (b"1840000", b"18446744073709551615"),
+    (b'"notes":null', b'"notes":null,"later_ns":[1e400]'),
+    (b'"notes":null', b'"notes":null,"later_ns":[' + b"9" * 400 + b".0]"),
+    (b'"notes":null', b'"notes":null,"later_ns":["\\ud800"]'),
+    (b'"notes":null', b'"notes":null,"later_ns":[{"a":1,"a":2}]'),
+    (b'"notes":null', b'"notes":null,"later_ns":[1,[2]]'),
+    (b'"notes":null', b'"notes":null,"later_ns":[1.5,2]'),
+    (b'"warmup_ns":[2200000,1950000]', b'"later":{"warmup_ns":[{"a":1,"a":2}]},"warmup_ns": [1]'),
 ]
 
 

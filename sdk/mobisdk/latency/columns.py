@@ -126,8 +126,10 @@ def _read_strictly(lines: _Lines) -> tuple[pa.Table | None, Mask]:
     if cut is not None:
         text, offsets = cut.rest, cut.offsets
     try:
-        text.decode()
-        options = pj.ReadOptions(block_size=len(text) + 1)
+        if cut is None:  # simdjson takes UTF-8 alone
+            text.decode()
+        # Blocks are read beside each other as it is: more threads for each would wait for each other.
+        options = pj.ReadOptions(block_size=len(text) + 1, use_threads=False)
         parse = pj.ParseOptions(
             explicit_schema=reading_schema(), unexpected_field_behavior="infer", newlines_in_values=False
         )

@@ -5,11 +5,12 @@ overhead; a network takes the sum over its layers, and an overhead of its own. T
 nanosecond a multiply-add for each kind of layer, a nanosecond a value moved, and the two overheads, all as logarithms.
 What a roofline cannot know (caches, tiles of a kernel) varies smoothly in α and ρ, so a Gaussian process over them
 takes the rest. Both together are one Gaussian model of the log latency, linear in the rates about their best fit:
-its variance gives the interval, which widens away from what was measured.
+its variance gives the interval, which widens away from what was measured. How much the process and a measurement vary
+is not chosen but averaged over, each possibility as likely as it makes what was measured: few networks cannot tell.
 
 Source: Williams, Waterman and Patterson 2009, Communications of the ACM 52(4), 65-76 (the roofline); Rasmussen and
 Williams 2006, Gaussian Processes for Machine Learning, sections 2.2, 2.7 (a model linear in parameters with a process
-on its residual) and 5.4.1 (marginal likelihood).
+on its residual), 5.2 (averaging over what a process is like) and 5.4.1 (marginal likelihood).
 """
 
 import dataclasses
@@ -34,8 +35,8 @@ _SPEED_SPREAD, _RATE_SPREAD = 1.5, 0.7
 _FIT_ERROR = 0.05
 _ALPHA_REACH, _RESOLUTION_REACH, _OTHER_ARCH = 0.5, 0.4, 0.5
 """How far the residual of a network tells that of another: in log α, in log ρ; less so across architectures."""
-_RESIDUALS: Final = (0.01, 0.02, 0.04, 0.08, 0.16)
-_NOISES: Final = (0.005, 0.01, 0.02, 0.04, 0.08)
+SPREADS: Final = tuple(itertools.product((0.01, 0.02, 0.04, 0.08, 0.16), (0.005, 0.01, 0.02, 0.04, 0.08)))
+"""Standard deviations, as logarithms, of what a roofline may leave over, and of a measurement."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,35 +73,37 @@ class Fit:
     prior: Prior
     rates: Vector
     """Best fit of the log rates, shape (7,)."""
-    residual: float
-    """Standard deviation of what the roofline leaves over, as a logarithm."""
-    noise: float
-    """Standard deviation of a measurement, as a logarithm."""
+    weights: Vector
+    """How likely each of `SPREADS` is after what was measured, shape (25,)."""
 
     def predict(self, places: Sequence[Place]) -> tuple[Vector, Vector]:
         """Mean and standard deviation of the log latency in nanoseconds of a measurement at `places`."""
         value, slope = linearize(places, self.rates)
         mean = value + slope @ (self.prior.mean - self.rates)
-        variance = self._own_variance(places, slope)
+        own = np.einsum("ij,jk,ik->i", slope, self.prior.covariance, slope)
         if not self.places:
-            return mean, np.sqrt(variance)
+            variances = [own + residual**2 + noise**2 for residual, noise in SPREADS]
+            return mean, np.sqrt(self.weights @ np.array(variances))
         known_value, known_slope = linearize(self.places, self.rates)
-        known_mean = known_value + known_slope @ (self.prior.mean - self.rates)
-        covariance = _covariance(self.places, known_slope, self.prior, self.residual, self.noise)
-        across = slope @ self.prior.covariance @ known_slope.T + self.residual**2 * likeness(places, self.places)
-        weights = np.linalg.solve(covariance, across.T).T
-        mean = mean + weights @ (self.log_ns - known_mean)
-        return mean, np.sqrt(np.maximum(variance - np.sum(weights * across, axis=1), self.noise**2))
-
-    def _own_variance(self, places: Sequence[Place], slope: Matrix) -> Vector:
-        rates = np.einsum("ij,jk,ik->i", slope, self.prior.covariance, slope)
-        return np.asarray(rates + self.residual**2 + self.noise**2 + np.zeros(len(places)))
+        surprise = self.log_ns - known_value - known_slope @ (self.prior.mean - self.rates)
+        from_rates, alike = slope @ self.prior.covariance @ known_slope.T, likeness(places, self.places)
+        means, variances = [], []
+        for residual, noise in SPREADS:
+            covariance = _covariance(self.places, known_slope, self.prior, residual, noise)
+            across = from_rates + residual**2 * alike
+            told = np.linalg.solve(covariance, across.T).T
+            left = own + residual**2 + noise**2 - np.sum(told * across, axis=1)
+            means.append(mean + told @ surprise)
+            variances.append(np.maximum(left, noise**2))
+        together = self.weights @ np.array(means)
+        spread = self.weights @ (np.array(variances) + (np.array(means) - together) ** 2)
+        return together, np.sqrt(spread)
 
 
 def fit_roofline(places: Sequence[Place], log_ns: Vector, prior: Prior) -> Fit:
     """Fit the model to log latencies in nanoseconds of shape (places,), from the `prior` on; places may be none."""
     if not places:
-        return Fit((), log_ns, prior, prior.mean, _RESIDUALS[2], _NOISES[2])
+        return Fit((), log_ns, prior, prior.mean, np.full(len(SPREADS), 1 / len(SPREADS)))
     from scipy.optimize import least_squares
 
     whiten = np.linalg.inv(np.linalg.cholesky(prior.covariance))
@@ -116,11 +119,9 @@ def fit_roofline(places: Sequence[Place], log_ns: Vector, prior: Prior) -> Fit:
     rates = least_squares(errors, prior.mean, jac=slopes).x
     value, slope = linearize(places, rates)
     surprise = log_ns - value - slope @ (prior.mean - rates)
-    _, residual, noise = min(
-        (_cost(_covariance(places, slope, prior, residual, noise), surprise), residual, noise)
-        for residual, noise in itertools.product(_RESIDUALS, _NOISES)
-    )
-    return Fit(tuple(places), log_ns, prior, rates, residual, noise)
+    costs = np.array([_cost(_covariance(places, slope, prior, *each), surprise) for each in SPREADS])
+    weights = np.exp((costs.min() - costs) / 2)
+    return Fit(tuple(places), log_ns, prior, rates, weights / weights.sum())
 
 
 def linearize(places: Sequence[Place], rates: Vector) -> tuple[Vector, Matrix]:

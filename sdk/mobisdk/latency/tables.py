@@ -99,7 +99,7 @@ def _split(file: BufferedReader) -> Iterator[tuple[bytes, int]]:
             break
         end = chunk.rfind(b"\n") + 1
         if end:
-            block = rest + chunk[:end]
+            block = b"".join([rest, memoryview(chunk)[:end]])
             rest = chunk[end:]
             yield block, block.count(b"\n")
         elif len(rest) <= LONGEST_LINE_BYTES:
