@@ -170,7 +170,7 @@ def measure(_: Path, work: Path) -> None:
     """Measure all bundles in turns: on a quiet computer, or the intervals say that it was none."""
     log = work / "latency.jsonl"
     log.unlink(missing_ok=True)
-    bundles = sorted(map(str, (work / "bundles").iterdir()))
+    bundles = sorted(map(str, (work / "bundles").glob("[!.]*")))
     run_mobisdk("bench", *bundles, "--log", str(log), "--threads", "1", "--cold-starts", "0", "--runs", "5")
 
 
