@@ -38,6 +38,7 @@ from mobisdk.layers.parametrized import without_parametrizations
 from mobisdk.models.checkpoint import weights_sha256
 from mobisdk.preprocess import preprocess
 from mobisdk.specs import InputSpec, ModelSpec
+from mobisdk.stopping import stop_if_told
 
 PARITY_IMAGES = 20
 _UNTRAINED_CALIBRATION = "crops of scikit-learn's photographs"
@@ -170,6 +171,7 @@ def convert(
             manifest["calibration"] = {**describe_calibration(source, ranges), "trained": recipe.trains}
         if request_sha256 is not None:
             manifest["request_sha256"] = request_sha256
+        stop_if_told()
         return write_bundle(folder, manifest, out_dir)
 
 

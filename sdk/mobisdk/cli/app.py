@@ -1,7 +1,6 @@
 """The `mobisdk` program: its commands, and how errors and signals become one line and an exit status."""
 
 import os
-import signal
 import sys
 from typing import Annotated, Any, NoReturn
 
@@ -32,6 +31,7 @@ from mobisdk.cli import (
     weights,
 )
 from mobisdk.errors import MobiError
+from mobisdk.stopping import hear_signals
 
 _DEBUG = "--debug"
 
@@ -112,8 +112,8 @@ def _options(
 
 
 def main() -> None:
-    """Run the program. `--debug` is taken anywhere on the line; SIGTERM unwinds, so that partial files are removed."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    """Run the program; `--debug` is taken anywhere on the line."""
+    hear_signals()
     # Before torch is imported: its threads wait for each other hundreds of times a step, and where they spin
     # meanwhile, a computer that runs anything else trains and exports many times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
