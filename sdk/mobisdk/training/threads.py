@@ -123,8 +123,9 @@ class _PartsLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         (gradient,) = gradients
-        torch._foreach_mul_([own for own in ctx.gradients if own is not None], gradient)
-        return None, *ctx.gradients
+        own, ctx.gradients = ctx.gradients, []  # what nobody else holds is not copied into the parameters
+        torch._foreach_mul_([each for each in own if each is not None], gradient)
+        return None, *own
 
 
 def _add(gradients: Sequence[Tensor | None]) -> Tensor | None:
