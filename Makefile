@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test toolchains lint format readme bench-train bench-distil bench-supernet bench-distil bench-supernet bench-latency bench-convert bench-sweep bench-agreement bench-server bench-compression bench-zoo bench-techniques bench-compressed-bundles bench-compression-sweep
+.PHONY: demo test toolchains lint format readme bench-train bench-distil bench-supernet bench-latency bench-convert bench-sweep bench-agreement bench-server bench-compression bench-zoo bench-techniques bench-compressed-bundles bench-compression-sweep
 
 # torch comes first and exactly: an open range pulls the newest one with gigabytes of CUDA.
 .venv/.ready: pyproject.toml constraints.txt

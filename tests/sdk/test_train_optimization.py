@@ -1,40 +1,16 @@
 """Parameter groups, learning rates and averages, against hand-made lists, torch's schedules and worked cases."""
 
-from typing import Any
-
 import pytest
 import torch
+from tests.sdk.training_plan import make_plan
 from torch import nn, optim
 
 from mobisdk.models import create_model
-from mobisdk.specs import InputSpec, ModelSpec
+from mobisdk.specs import ModelSpec
 from mobisdk.training.averaging import average_weights
 from mobisdk.training.course import Course
 from mobisdk.training.optimization import build_optimizer, build_schedule, parameter_groups
-from mobisdk.training.plan import TrainingPlan
 from mobisdk.training.schedule import learning_rate_factor
-
-
-def make_plan(**changes: Any) -> TrainingPlan:
-    usual = {
-        "model": ModelSpec(resolution=32, num_classes=2),
-        "input": InputSpec(32, 32),
-        "data": "digits",
-        "epochs": 1,
-        "batch_size": 2,
-        "optimizer": "sgd",
-        "schedule": "one_cycle",
-        "learning_rate": 0.1,
-        "warmup": 0.3,
-        "weight_decay": 0.5,
-        "label_smoothing": 0.0,
-        "padding": 0,
-        "flip": False,
-        "ema_decay": 0.0,
-        "seed": 0,
-        "skip_broken": False,
-    }
-    return TrainingPlan(**{**usual, **changes})
 
 
 def test_weight_decay_is_for_full_and_pointwise_filters_and_the_classifier_alone() -> None:

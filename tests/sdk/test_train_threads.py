@@ -3,14 +3,14 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from tests.sdk.training_plan import make_plan
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from mobisdk.data.batches import Batch
 from mobisdk.models import create_model
-from mobisdk.specs import InputSpec, ModelSpec, SupernetSpec
+from mobisdk.specs import ModelSpec, SupernetSpec
 from mobisdk.training.objective import cross_entropy
-from mobisdk.training.plan import TrainingPlan
 from mobisdk.training.threads import answer_in_threads, count_parts, cut_batch, part_threads, split_over_threads
 
 SPEC = ModelSpec(alpha=0.25, resolution=32, stem_stride=1, num_classes=3)
@@ -123,32 +123,12 @@ def test_a_batch_is_cut_evenly_with_all_that_belongs_to_it() -> None:
 def test_parts_are_as_many_as_threads_but_no_smaller_than_norms_need() -> None:
     network = make_network()
 
-    def count(batch_size: int, **changes: object) -> int:
-        plan = dict(PLAN, batch_size=batch_size) | changes
-        return count_parts(network, TrainingPlan(**plan), processes=1)  # type: ignore[arg-type]
+    def count(batch_size: int, processes: int = 1, **changes: object) -> int:
+        return count_parts(network, make_plan(batch_size=batch_size, **changes), processes)
 
     assert [count(size) for size in (64, 127, 128, 512)] == [1, 1, 2, 2]
     assert count(128, supernet=SupernetSpec()) == 2
     assert count(128, device="cuda") == 1
-    assert count_parts(network, TrainingPlan(**dict(PLAN, batch_size=128)), processes=2) == 1  # type: ignore[arg-type]
+    assert count(128, processes=2) == 1
     parametrize.register_parametrization(network.get_submodule("classifier"), "weight", nn.Identity())
     assert count(128) == 1
-
-
-PLAN: dict[str, object] = {
-    "model": SPEC,
-    "input": InputSpec(32, 32),
-    "data": "digits",
-    "epochs": 1,
-    "optimizer": "sgd",
-    "schedule": "cosine",
-    "learning_rate": 0.1,
-    "warmup": 0.0,
-    "weight_decay": 0.0,
-    "label_smoothing": 0.0,
-    "padding": 0,
-    "flip": False,
-    "ema_decay": 0.0,
-    "seed": 0,
-    "skip_broken": False,
-}
