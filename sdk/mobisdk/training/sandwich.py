@@ -62,13 +62,13 @@ def sandwich(widest: ModelSpec, supernet: SupernetSpec, objective: Objective, *,
             )
             for step in (0, int(draw(1, _WIDTHS)))
         ]
-        weights, *parts = share_weights(network, drawn)
+        weights, *pieces = share_weights(network, drawn)
         own = {f"network.{name}": weight for name, weight in weights.items()}
         loss: Tensor
         loss, logits = functional_call(_Widest(network, objective), own, (batch,))
         taught = logits.float().softmax(1)
-        for learner, part in zip(drawn, parts, strict=True):
-            answers = learner(part, resize(batch.images, learner.spec.resolution))
+        for learner, piece in zip(drawn, pieces, strict=True):
+            answers = learner(piece, resize(batch.images, learner.spec.resolution))
             loss = loss + F.cross_entropy(answers.float(), taught)
         return loss
 
